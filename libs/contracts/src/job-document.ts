@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { limits } from './limits.ts';
+
+const environment = z
+  .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a variable name'), z.string().max(32_768))
+  .meta({ description: 'Environment variables, added to the agent’s own' });
+
+const stepBase = {
+  name: z.string().min(1).max(128).meta({ description: 'Shown in output headers and as `failedStep`' }),
+  timeoutSeconds: z
+    .int()
+    .min(1)
+    .max(limits.runTimeoutMs / 1000)
+    .optional()
+    .meta({ description: 'Longest run of this step in seconds; the run timeout of the attempt holds as well' }),
+  ignoreStepFailure: z.boolean().optional().meta({ description: 'Go on after this step failed; default false' }),
+  workingDirectory: z.string().min(1).max(4096).optional(),
+  environment: environment.optional(),
+};
+
+/** `a,b\,c` → ["a", "b,c"]: the argv form of AWS IoT Device Client documents; parts are trimmed. */
+export const splitArgv = (text: string): string[] =>
+  text.split(/(?<!\\),/).map((part) => part.replaceAll('\\,', ',').trim());
+
+const argv = z
+  .union([
+    z
+      .array(z.string().max(32_768))
+      .min(1)
+      .refine((words) => words[0] !== '', 'expected a program as first element'),
+    z
+      .string()
+      .min(1)
+      .transform(splitArgv)
+      .refine((words) => words[0] !== '' && !/\s/.test(words[0] ?? ''), {
+        message: 'expected comma-separated words without spaces in the first; use type "runShell" for a shell line',
+      }),
+  ])
+  .meta({ description: 'Program and arguments: an array, or one comma-separated text (`\\,` is a comma). No shell.' });
+
+export const RunCommandStep = z.strictObject({
+  ...stepBase,
+  type: z.literal('runCommand'),
+  input: z.strictObject({ command: argv }),
+});
+
+export const RunShellStep = z.strictObject({
+  ...stepBase,
+  type: z.literal('runShell'),
+  input: z.strictObject({
+    command: z.string().min(1).max(65_536).meta({ description: 'Given to `bash -c`' }),
+  }),
+});
+
+export const Step = z.discriminatedUnion('type', [RunCommandStep, RunShellStep]);
+export type Step = z.output<typeof Step>;
+
+export const JobDocument = z
+  .strictObject({
+    version: z.literal('1.0').default('1.0'),
+    steps: z.array(Step).min(1).max(limits.steps).meta({ description: 'Run one after the other' }),
+    finalStep: Step.optional().meta({ description: 'Run after all steps succeeded' }),
+    environment: environment.optional(),
+  })
+  .meta({ id: 'JobDocument', description: 'What is to be run' });
+/** A normalised job document: argv as an array, defaults filled in. */
+export type JobDocument = z.output<typeof JobDocument>;

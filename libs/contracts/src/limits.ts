@@ -1,0 +1,27 @@
+/** Hard limits of the public doors. Each refusal names the limit it hit. */
+export const limits = {
+  /** Largest HTTP request body in bytes; larger ones are answered 413. */
+  requestBodyBytes: 1_048_576,
+  /** Largest event body in bytes (design: an event is at most 256 KiB). */
+  eventBytes: 262_144,
+  /** Largest rendered job document in bytes; leaves room for the rest of `JobCreated`. */
+  documentBytes: 196_608,
+  /** Most steps in one job document. */
+  steps: 100,
+  /** Largest output chunk in bytes, before base64. */
+  outputChunkBytes: 65_536,
+  /** Most output chunks in one request. */
+  outputChunks: 500,
+  /** Longest wait of one long poll in milliseconds. */
+  pollWaitMs: 60_000,
+  /** Life of an enrolment token in milliseconds (5 minutes). */
+  enrolmentTokenMs: 300_000,
+  /** Longest page of a list. */
+  pageSize: 500,
+  /** Longest run timeout of an attempt in milliseconds (7 days). */
+  runTimeoutMs: 604_800_000,
+  /** Longest queue timeout in milliseconds (90 days). */
+  queueTimeoutMs: 7_776_000_000,
+  /** Most attempts of one assignment. */
+  attempts: 20,
+} as const;

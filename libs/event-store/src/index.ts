@@ -1,0 +1,15 @@
+/** Ports of the log, of reading it, and of leading. Adapters implement them; services depend on nothing else. */
+export { EventIdReused, EventStore, VersionConflict, noStream, type AppendResult } from './event-store.ts';
+export {
+  ReaderOvertaken,
+  ReaderState,
+  ack,
+  park,
+  retry,
+  type Batch,
+  type Consumer,
+  type Handler,
+  type ParkedEvent,
+  type Verdict,
+} from './reading.ts';
+export { LeaseRow, type Leadership, type Running } from './lease.ts';
