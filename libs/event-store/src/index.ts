@@ -12,4 +12,16 @@ export {
   type ParkedEvent,
   type Verdict,
 } from './reading.ts';
+export {
+  empty,
+  fold,
+  handleCommand,
+  laterInstant,
+  load,
+  makeEvents,
+  type CommandContext,
+  type Decider,
+  type Loaded,
+  type Outcome,
+} from './command.ts';
 export { LeaseRow, type Leadership, type Running } from './lease.ts';
