@@ -139,15 +139,12 @@ describe('the row of a job', () => {
   });
 
   it('notes the first cancel request and ends CANCELED without a start', () => {
-    const end = {
-      assignment: { id, targetId, agentId: null, attempt: 1 },
-      job: { status: 'CANCELED', counts },
-    };
+    const assignment = { id, targetId, agentId: null, attempt: 1 };
     const events = [
       created(1),
       cancelRequested(2),
       cancelRequested(3),
-      changed(4, 'QUEUED', 'CANCELED', end),
+      changed(4, 'QUEUED', 'CANCELED', { assignment, job: { status: 'CANCELED', counts } }),
     ];
     expect(jobViewFromEvents(events)).toMatchObject({
       status: 'CANCELED',
