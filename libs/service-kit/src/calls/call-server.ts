@@ -1,0 +1,106 @@
+import type { NatsConnection, Subscription } from '@nats-io/transport-node';
+import { ServerNats, type CustomTransportStrategy } from '@nestjs/microservices';
+import { withinMs } from '../lifecycle.ts';
+import { Logger } from '../logger.ts';
+import { natsOptions } from '../nats-options.ts';
+import type { Answer } from './answers.ts';
+
+export interface CallServerOptions {
+  readonly natsUrl: string;
+  /** Queue group: of all replicas of the service that are subscribed, one gets each call. */
+  readonly service: string;
+  readonly answers: readonly Answer[];
+  readonly logger: Logger;
+  /** Start without subscribing; `release()` begins to answer. */
+  readonly held?: boolean;
+}
+
+const closeMs = 3_000;
+
+/**
+ * Nest's NATS transport with our list of answers. While held it is not subscribed, so that callers meet another replica
+ * or "no responders", and try again; the service of a lease holds whenever it does not lead.
+ */
+export class CallServer extends ServerNats implements CustomTransportStrategy {
+  readonly #service: string;
+  readonly #answers: readonly Answer[];
+  readonly #log: Logger;
+  readonly #running = new Set<Promise<unknown>>();
+  #client: NatsConnection | undefined;
+  #subscribed: Subscription[] = [];
+  #held: boolean;
+
+  constructor({ natsUrl, service, answers, logger, held = false }: CallServerOptions) {
+    super(natsOptions(natsUrl, `${service} calls`));
+    this.#service = service;
+    this.#answers = answers;
+    this.#log = logger;
+    this.#held = held;
+    for (const each of answers)
+      this.addHandler(each.subject, (message: unknown) => this.#answer(each, message));
+  }
+
+  /** Called by Nest once connected. */
+  override bindEvents(client: NatsConnection): void {
+    this.#client = client;
+    if (!this.#held) this.#subscribe();
+  }
+
+  /** Stops to take calls; those that have come in are still answered. Idempotent. */
+  async hold(): Promise<void> {
+    this.#held = true;
+    await this.#unsubscribe();
+  }
+
+  /** Begins to take calls. Idempotent; before the connection exists it is remembered. */
+  release(): void {
+    this.#held = false;
+    if (this.#client !== undefined && this.#subscribed.length === 0) this.#subscribe();
+  }
+
+  override async close(): Promise<void> {
+    this.#held = true;
+    const client = this.#client;
+    if (client !== undefined && !client.isClosed()) {
+      await withinMs(this.#unsubscribe(), closeMs);
+      await withinMs(Promise.allSettled(this.#running), closeMs);
+      await withinMs(client.flush(), 1_000);
+    }
+    await super.close();
+  }
+
+  #subscribe(): void {
+    const client = this.#client;
+    if (client === undefined) return;
+    this.#subscribed = this.#answers.map(({ subject }) =>
+      client.subscribe(subject, {
+        queue: this.#service,
+        callback: (error, message) => {
+          if (error === null) void this.#take(this.handleMessage(subject, message));
+          else this.#log.error('subscription of a call failed', { call: subject, error });
+        },
+      }),
+    );
+  }
+
+  async #unsubscribe(): Promise<void> {
+    const subscribed = this.#subscribed;
+    this.#subscribed = [];
+    await Promise.allSettled(subscribed.map((each) => each.drain()));
+  }
+
+  async #take(handling: Promise<unknown>): Promise<void> {
+    try {
+      await handling;
+    } catch (error) {
+      this.#log.error('call failed before it was answered', { error });
+    }
+  }
+
+  #answer(each: Answer, message: unknown): Promise<unknown> {
+    const reply = each.reply(message, this.#log);
+    this.#running.add(reply);
+    void reply.finally(() => this.#running.delete(reply));
+    return reply;
+  }
+}

@@ -1,0 +1,55 @@
+/** Every key that a log line may carry besides time, level, service and msg. Stable: operators search for them. */
+export interface LogFields {
+  /** Job id where there is a job. */
+  readonly correlationId?: string | undefined;
+  readonly traceId?: string | undefined;
+  readonly jobId?: string | undefined;
+  readonly targetId?: string | undefined;
+  readonly attempt?: number | undefined;
+  readonly agentId?: string | undefined;
+  readonly deviceId?: string | undefined;
+  readonly principalId?: string | undefined;
+  readonly eventId?: string | undefined;
+  readonly eventType?: string | undefined;
+  readonly stream?: string | undefined;
+  readonly streamVersion?: number | undefined;
+  readonly position?: string | undefined;
+  /** Name of an ordered reader, projector or process manager. */
+  readonly reader?: string | undefined;
+  /** Name of a lease row. */
+  readonly lease?: string | undefined;
+  /** Name of a call between services. */
+  readonly call?: string | undefined;
+  /** Part of the program, such as a Nest class. */
+  readonly component?: string | undefined;
+  readonly method?: string | undefined;
+  readonly route?: string | undefined;
+  readonly status?: number | undefined;
+  readonly url?: string | undefined;
+  readonly code?: string | undefined;
+  readonly count?: number | undefined;
+  readonly bytes?: number | undefined;
+  readonly durationMs?: number | undefined;
+  readonly lagMs?: number | undefined;
+  /** Short free text; never a payload. */
+  readonly detail?: string | undefined;
+  readonly error?: unknown;
+}
+
+const secretNames = [
+  'authorization',
+  'credential',
+  'databaseUrl',
+  'key',
+  'natsUrl',
+  'password',
+  'secret',
+  'token',
+] as const;
+
+/** Paths that are hidden should such a field ever slip into a line. */
+export const secretPaths: readonly string[] = secretNames.flatMap((name) => [
+  name,
+  `*.${name}`,
+  `*.*.${name}`,
+]);
