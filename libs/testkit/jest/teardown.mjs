@@ -1,0 +1,4 @@
+/** Runs once after all specs. */
+export default async () => {
+  await globalThis.signalboxRunServers?.stop();
+};
