@@ -5,3 +5,11 @@ export { assignment, countsOfOne, type AgentWord, type AssignmentCommand } from 
 export { attemptOf, type AssignmentState } from './assignment/assignment.ts';
 export { device, type DeviceCommand } from './device/decide.ts';
 export { type DeviceState } from './device/device.ts';
+export {
+  assignmentIdOf,
+  assignmentViewsFromEvents,
+  evolveAssignmentView,
+  evolveJobView,
+  jobIdOf,
+  jobViewFromEvents,
+} from './views.ts';
