@@ -1,4 +1,5 @@
 /** Ports of the log, of reading it, and of leading. Adapters implement them; services depend on nothing else. */
+export { EventTooLarge, checkAppend } from './appendable.ts';
 export { EventIdReused, EventStore, VersionConflict, noStream, type AppendResult } from './event-store.ts';
 export {
   ReaderOvertaken,
