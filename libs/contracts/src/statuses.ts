@@ -24,7 +24,7 @@ export const endStatuses = ['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELED', 'REJ
 export type EndStatus = (typeof endStatuses)[number];
 export const EndStatus = z.enum(endStatuses);
 
-export const isEnd = (status: Status): status is EndStatus => (endStatuses as readonly string[]).includes(status);
+export const isEnd = (status: Status): status is EndStatus => endStatuses.some((each) => each === status);
 
 /** The steps an assignment may take; everything else is refused by the decider and found by the log checker. */
 export const transitions = {

@@ -62,6 +62,7 @@ export const decodeEvent = (recorded: RecordedEvent): Event => {
   } catch (error) {
     throw new UndecodableEvent(recorded, error instanceof Error ? error.message : String(error), error);
   }
+  // eslint-disable-next-line @typescript-eslint/consistent-type-assertions -- decoding: type and data belong together by the schema that was looked up
   return { ...envelope, data } as Event;
 };
 

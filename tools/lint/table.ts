@@ -1,0 +1,59 @@
+/** What a project is, by its tag `type:` in package.json. */
+export type ProjectType =
+  | 'contract'
+  | 'domain'
+  | 'port'
+  | 'adapter'
+  | 'kit'
+  | 'client'
+  | 'test'
+  | 'service'
+  | 'app'
+  | 'tool'
+  | 'example';
+
+/** Which of our projects a project may import, by type, or by `=name` where one project is meant. */
+export const mayDependOn: Readonly<Record<ProjectType, readonly string[]>> = {
+  contract: [],
+  domain: ['contract'],
+  port: ['contract'],
+  adapter: ['contract', 'port', '=@signalbox/postgres'],
+  kit: ['contract'],
+  client: ['contract'],
+  service: ['contract', 'domain', 'port', 'adapter', 'kit'],
+  app: ['contract', 'client', '=@signalbox/domain'],
+  test: ['contract', 'domain', 'port', 'adapter', 'kit', 'client', 'test', 'tool'],
+  tool: ['contract', 'domain', 'port', 'adapter', 'kit', 'client', 'tool'],
+  example: [],
+};
+
+/** Types that run in a browser as well: none of Node's own modules. */
+export const pureTypes: readonly ProjectType[] = ['contract', 'domain', 'port', 'client'];
+
+const externalsByType: Readonly<Record<ProjectType, readonly string[]>> = {
+  contract: ['zod', 'uuid'],
+  domain: [],
+  port: [],
+  adapter: [],
+  kit: ['@nestjs/*', '@opentelemetry/*', 'fastify', 'pino', 'prom-client', 'reflect-metadata', 'rxjs', 'zod'],
+  client: [],
+  service: ['@nestjs/*', 'fastify', 'pg', 'reflect-metadata', 'rxjs', 'typeorm', 'zod'],
+  app: [],
+  test: ['*'],
+  tool: ['*'],
+  example: ['*'],
+};
+
+/** One technology for each adapter; packages that one project needs beyond its type. */
+const externalsByName: Readonly<Record<string, readonly string[]>> = {
+  '@signalbox/postgres': ['pg', 'typeorm'],
+  '@signalbox/event-store-postgres': ['pg'],
+  '@signalbox/bus-nats': ['@nats-io/*', '@nestjs/common', '@nestjs/microservices', 'rxjs'],
+  '@signalbox/service-scheduler': ['croner'],
+};
+
+/** Packages from outside that a project may import; `*` is all, a trailing `/*` a whole scope. */
+export const externalsOf = (project: {
+  readonly name: string;
+  readonly type: ProjectType;
+}): readonly string[] => [...externalsByType[project.type], ...(externalsByName[project.name] ?? [])];
