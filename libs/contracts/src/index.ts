@@ -121,8 +121,11 @@ export {
   IssueKey,
   IssueToken,
   KeyIssued,
+  KeyRevoked,
   KeyView,
   ListAgents,
+  ListKeys,
+  Me,
   RevokeAgent,
   TokenIssued,
 } from './http/admin.ts';
@@ -164,3 +167,7 @@ export {
   pageOf,
   type Page,
 } from './http/jobs.ts';
+export { agentRoutes } from './http/agent-routes.ts';
+export { apiRoutes, type ApiRouteName } from './http/routes.ts';
+export type { Route, RouteAccess, RouteAnswer } from './http/route.ts';
+export { apiInfo, openApiDocument, type OpenApiDocument } from './http/openapi.ts';

@@ -5,7 +5,13 @@ import { limits } from '../limits.ts';
 
 export const IssueToken = z
   .strictObject({
-    name: z.string().trim().min(1).max(128).optional().meta({ description: 'Name that the device will have' }),
+    name: z
+      .string()
+      .trim()
+      .min(1)
+      .max(128)
+      .optional()
+      .meta({ description: 'Name that the device will have' }),
     deviceId: Id.optional().meta({ description: 'Id that the device will have; default: a new UUID' }),
   })
   .meta({ id: 'IssueToken' });
@@ -46,7 +52,9 @@ export const ListAgents = z.strictObject({
 });
 export type ListAgents = z.output<typeof ListAgents>;
 
-export const RevokeAgent = z.strictObject({ reason: z.string().max(1024).optional() }).meta({ id: 'RevokeAgent' });
+export const RevokeAgent = z
+  .strictObject({ reason: z.string().max(1024).optional() })
+  .meta({ id: 'RevokeAgent' });
 export type RevokeAgent = z.output<typeof RevokeAgent>;
 
 export const AgentRevoked = z
@@ -83,3 +91,23 @@ export const KeyView = z
   })
   .meta({ id: 'KeyView' });
 export type KeyView = z.output<typeof KeyView>;
+
+export const ListKeys = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
+  cursor: z.string().max(256).optional().meta({ description: '`nextCursor` of the page before' }),
+});
+export type ListKeys = z.output<typeof ListKeys>;
+
+export const KeyRevoked = z
+  .object({
+    keyId: Id,
+    position: Position,
+    repeated: z.boolean().meta({ description: 'The key had been revoked before' }),
+  })
+  .meta({ id: 'KeyRevoked' });
+export type KeyRevoked = z.output<typeof KeyRevoked>;
+
+export const Me = z
+  .object({ principalId: Id, keyId: Id, name: z.string(), roles: z.array(Role) })
+  .meta({ id: 'Me', description: 'The principal whose key was sent' });
+export type Me = z.output<typeof Me>;
