@@ -4,7 +4,7 @@ import tseslint from 'typescript-eslint';
 import { boundaries } from './tools/lint/boundaries.ts';
 import { reasons } from './tools/lint/reasons.ts';
 
-const specs = ['**/*.spec.ts', '**/*.spec.tsx'];
+const specs = ['**/*.spec.ts', '**/*.spec.tsx', '**/src/testing/**'];
 /** Code that helps specs, and programs for developers: they read the environment, and no user depends on them. */
 const aids = ['libs/testkit/**', 'libs/embedded/**', 'tools/**', 'bench/**', 'e2e/**'];
 const pure = ['libs/contracts/**', 'libs/domain/**', 'libs/event-store/**', 'libs/api-client/**'];

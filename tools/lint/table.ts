@@ -49,6 +49,8 @@ const externalsByName: Readonly<Record<string, readonly string[]>> = {
   '@signalbox/postgres': ['pg', 'typeorm'],
   '@signalbox/event-store-postgres': ['pg'],
   '@signalbox/bus-nats': ['@nats-io/*', '@nestjs/common', '@nestjs/microservices', 'rxjs'],
+  // Commands and queries between services travel by NATS request/reply.
+  '@signalbox/service-kit': ['@nats-io/transport-node'],
   '@signalbox/service-scheduler': ['croner'],
 };
 
