@@ -1,6 +1,10 @@
-/** Whether a value is a system error with one of these codes, such as `ENOENT`. */
+/** Whether a value is a system error with one of these codes, such as `ENOENT`; it may come from another realm, as in tests. */
 export const hasCode = (error: unknown, ...codes: readonly string[]): boolean =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
+  typeof error === 'object' &&
+  error !== null &&
+  'code' in error &&
+  typeof error.code === 'string' &&
+  codes.includes(error.code);
 
 /** For `.catch()`: turns a system error with one of these codes into `undefined`, throws any other on. */
 export const withoutCode =
