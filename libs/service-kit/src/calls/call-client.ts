@@ -18,7 +18,7 @@ import { Clock } from '../clock.ts';
 import { natsOptions } from '../nats-options.ts';
 
 /** For how long a call looks for somebody who answers: longer than a lease takes to change hands. */
-const findMs = 5_000;
+const standardFindMs = 5_000;
 const pauseMs = 100;
 
 const CallReply = z.union([
@@ -38,6 +38,8 @@ const isNoResponders = (error: unknown): boolean => error instanceof EmptyRespon
 export interface CallOptions {
   /** Longest wait for an answer once somebody has taken the call; default 5 s. */
   readonly timeoutMs?: number;
+  /** For how long somebody who answers is looked for; default 5 s, 0 is one try. */
+  readonly findMs?: number;
 }
 
 /** The caller's side: commands and queries to other services over Nest's NATS client. */
@@ -82,7 +84,8 @@ export class CallClient {
     context: CallContext,
     options: CallOptions = {},
   ): Promise<CallAnswer<N>> {
-    const value = await this.#find(call, { context, request }, options.timeoutMs ?? 5_000);
+    const { timeoutMs = 5_000, findMs = standardFindMs } = options;
+    const value = await this.#find(call, { context, request }, { timeoutMs, findMs });
     const reply = CallReply.parse(value);
     if (reply.ok) return decodeAnswer(call, reply.value);
     const { code, message, errors, expected } = reply.refusal;
@@ -92,7 +95,11 @@ export class CallClient {
     });
   }
 
-  async #find(call: CallName, message: unknown, timeoutMs: number): Promise<unknown> {
+  async #find(
+    call: CallName,
+    message: unknown,
+    { timeoutMs, findMs }: Required<CallOptions>,
+  ): Promise<unknown> {
     const deadline = this.#clock.monotonicMs() + findMs;
     for (;;) {
       try {

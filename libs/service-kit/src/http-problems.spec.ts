@@ -1,0 +1,27 @@
+import { expect, it } from '@jest/globals';
+import { NotFoundException } from '@nestjs/common';
+import { DomainError } from '@signalbox/contracts';
+import { z } from 'zod';
+import { domainErrorOf } from './http-problems.ts';
+
+it('leaves a refusal as it is', () => {
+  const refusal = new DomainError('attempt-ended', 'expected attempt 2, got 1');
+  expect(domainErrorOf(refusal)).toBe(refusal);
+});
+
+it('names the fields that a schema refuses', () => {
+  const parsed = z.object({ a: z.object({ b: z.int() }) }).safeParse({ a: { b: 'x' } });
+  expect(domainErrorOf(parsed.error)).toMatchObject({ code: 'invalid-request', errors: [{ field: 'a.b' }] });
+});
+
+it('maps errors of Nest and of the HTTP server', () => {
+  expect(domainErrorOf(new NotFoundException('Cannot GET /x')).code).toBe('not-found');
+  const tooLarge = Object.assign(new Error('x'), { code: 'FST_ERR_CTP_BODY_TOO_LARGE', statusCode: 413 });
+  expect(domainErrorOf(tooLarge).code).toBe('body-too-large');
+});
+
+it('tells nothing about an error that nobody foresaw', () => {
+  const error = domainErrorOf(new Error('password=hunter2'));
+  expect(error.code).toBe('internal');
+  expect(error.message).not.toContain('hunter2');
+});
