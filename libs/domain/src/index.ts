@@ -5,6 +5,8 @@ export { assignment, countsOfOne, type AgentWord, type AssignmentCommand } from 
 export { attemptOf, type AssignmentState } from './assignment/assignment.ts';
 export { device, type DeviceCommand } from './device/decide.ts';
 export { type DeviceState } from './device/device.ts';
+export { principal, type PrincipalCommand } from './principal/decide.ts';
+export { type PrincipalState } from './principal/principal.ts';
 export {
   assignmentIdOf,
   assignmentViewsFromEvents,
