@@ -92,6 +92,7 @@ export {
   type EventTypes,
   type Fact,
 } from './events/catalogue.ts';
+export { eventJsonSchemas, type EventJsonSchema } from './events/json-schema.ts';
 export {
   DeviceEnrolled,
   DeviceRevoked,

@@ -12,8 +12,13 @@ const stepBase = {
     .min(1)
     .max(limits.runTimeoutMs / 1000)
     .optional()
-    .meta({ description: 'Longest run of this step in seconds; the run timeout of the attempt holds as well' }),
-  ignoreStepFailure: z.boolean().optional().meta({ description: 'Go on after this step failed; default false' }),
+    .meta({
+      description: 'Longest run of this step in seconds; the run timeout of the attempt holds as well',
+    }),
+  ignoreStepFailure: z
+    .boolean()
+    .optional()
+    .meta({ description: 'Go on after this step failed; default false' }),
   workingDirectory: z.string().min(1).max(4096).optional(),
   environment: environment.optional(),
 };
@@ -22,21 +27,28 @@ const stepBase = {
 export const splitArgv = (text: string): string[] =>
   text.split(/(?<!\\),/).map((part) => part.replaceAll('\\,', ',').trim());
 
+const words = z
+  .array(z.string().max(32_768))
+  .min(1)
+  .refine((each) => each[0] !== '', 'expected a program as first element');
+
 const argv = z
   .union([
-    z
-      .array(z.string().max(32_768))
-      .min(1)
-      .refine((words) => words[0] !== '', 'expected a program as first element'),
+    words,
     z
       .string()
       .min(1)
       .transform(splitArgv)
-      .refine((words) => words[0] !== '' && !/\s/.test(words[0] ?? ''), {
-        message: 'expected comma-separated words without spaces in the first; use type "runShell" for a shell line',
-      }),
+      .pipe(
+        words.refine((each) => !/\s/.test(each[0] ?? ''), {
+          message:
+            'expected comma-separated words without spaces in the first; use type "runShell" for a shell line',
+        }),
+      ),
   ])
-  .meta({ description: 'Program and arguments: an array, or one comma-separated text (`\\,` is a comma). No shell.' });
+  .meta({
+    description: 'Program and arguments: an array, or one comma-separated text (`\\,` is a comma). No shell.',
+  });
 
 export const RunCommandStep = z.strictObject({
   ...stepBase,

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Envelope, RecordedEvent } from '../envelope.ts';
-import { upcasters } from '../upcasters/upcasters.ts';
+import { upcast, upcasters } from '../upcasters/upcasters.ts';
 import { assignmentEvents } from './assignment.ts';
 import { deviceEvents } from './device.ts';
 import { jobEvents } from './job.ts';
@@ -19,10 +19,14 @@ export type EventType = keyof EventTypes;
 export type DataOf<T extends EventType> = z.output<EventTypes[T]['schema']>;
 
 /** Type and data of an event: all that a decider returns and `evolve` reads. */
-export type Fact<T extends EventType = EventType> = { [K in T]: { readonly type: K; readonly data: DataOf<K> } }[T];
+export type Fact<T extends EventType = EventType> = {
+  [K in T]: { readonly type: K; readonly data: DataOf<K> };
+}[T];
 
 /** A decoded event: current version, validated. Inside the product no older version exists. */
-export type Event<T extends EventType = EventType> = { [K in T]: Envelope & { readonly type: K; readonly data: DataOf<K> } }[T];
+export type Event<T extends EventType = EventType> = {
+  [K in T]: Envelope & { readonly type: K; readonly data: DataOf<K> };
+}[T];
 
 export const isEventType = (type: string): type is EventType => Object.hasOwn(eventTypes, type);
 
@@ -31,34 +35,26 @@ export class UndecodableEvent extends Error {
   readonly eventId: string;
   readonly eventType: string;
   constructor(event: Pick<RecordedEvent, 'id' | 'type' | 'version'>, why: string, cause?: unknown) {
-    super(`expected a readable event, got ${event.type} v${event.version} (id ${event.id}): ${why}`, { cause });
+    super(`expected a readable event, got ${event.type} v${event.version} (id ${event.id}): ${why}`, {
+      cause,
+    });
     this.name = 'UndecodableEvent';
     this.eventId = event.id;
     this.eventType = event.type;
   }
 }
 
-/** Brings a data object from its recorded version to the current one, one step at a time. */
-const upcast = (type: EventType, version: number, data: unknown): unknown => {
-  const steps = upcasters[type] ?? {};
-  let current = data;
-  for (let from = version; from < eventTypes[type].version; from += 1) {
-    const step = steps[from];
-    if (step === undefined) throw new Error(`no upcaster from version ${from}`);
-    current = step(current);
-  }
-  return current;
-};
-
 /** Decode, upcast, validate. Throws {@link UndecodableEvent}; unknown fields of the data are dropped. */
 export const decodeEvent = (recorded: RecordedEvent): Event => {
   const { body, ...envelope } = recorded;
   if (!isEventType(recorded.type)) throw new UndecodableEvent(recorded, 'unknown type');
   const known = eventTypes[recorded.type];
-  if (recorded.version > known.version) throw new UndecodableEvent(recorded, `newest known version is ${known.version}`);
+  if (recorded.version > known.version)
+    throw new UndecodableEvent(recorded, `newest known version is ${known.version}`);
   let data: unknown;
   try {
-    data = known.schema.parse(upcast(recorded.type, recorded.version, JSON.parse(body)));
+    const versions = { from: recorded.version, to: known.version };
+    data = known.schema.parse(upcast(upcasters, recorded.type, versions, JSON.parse(body)));
   } catch (error) {
     throw new UndecodableEvent(recorded, error instanceof Error ? error.message : String(error), error);
   }
