@@ -1,0 +1,95 @@
+import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
+
+export interface BusOptions {
+  /** Address of the NATS server, or several separated by commas. */
+  readonly url: string;
+  /** Name that the server shows for this connection. */
+  readonly name: string;
+  readonly user?: string;
+  readonly pass?: string;
+  /** First token of this user's inboxes; default `_INBOX`. Users with own prefixes cannot read each other's answers. */
+  readonly inboxPrefix?: string;
+  /** Wait between two attempts to connect in milliseconds; default 100, plus up to as much again by chance. */
+  readonly reconnectWaitMs?: number;
+  /** Longest wait for the first connection's handshake in milliseconds; default 5000. */
+  readonly timeoutMs?: number;
+  /** Keeps trying when there is no server at the first attempt; default false: the first failure is thrown. */
+  readonly waitForServer?: boolean;
+  readonly tls?: ConnectionOptions['tls'];
+}
+
+/** Connects to NATS. Once connected it reconnects for ever; `close()` or `drain()` ends it. */
+export const connectBus = async (options: BusOptions): Promise<NatsConnection> => {
+  const waitMs = options.reconnectWaitMs ?? 100;
+  const connection = await connect({
+    servers: options.url.split(',').map((server) => server.trim()),
+    name: options.name,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: waitMs,
+    reconnectJitter: waitMs,
+    reconnectJitterTLS: waitMs,
+    pingInterval: 10_000,
+    maxPingOut: 2,
+    timeout: options.timeoutMs ?? 5_000,
+    waitOnFirstConnect: options.waitForServer ?? false,
+    ignoreAuthErrorAbort: true,
+    ...(options.user === undefined ? {} : { user: options.user }),
+    ...(options.pass === undefined ? {} : { pass: options.pass }),
+    ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+  });
+  linkOf(connection);
+  return connection;
+};
+
+/** What relay and readers need to know of a connection: whether it stands, and whether it is still the same one. */
+export class Link {
+  readonly #connection: NatsConnection;
+  readonly #listeners = new Set<() => void>();
+  #up = true;
+  #epoch = 0;
+
+  constructor(connection: NatsConnection) {
+    this.#connection = connection;
+    void this.#follow();
+  }
+
+  /** True while messages can be sent. The client clears its server info as soon as it dials again. */
+  isUp(): boolean {
+    return this.#up && this.#connection.info !== undefined && !this.#connection.isClosed();
+  }
+
+  /** Changes with every loss of the connection: what was set up in another epoch counts no more. */
+  epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Calls back after every change until the returned function is called. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async #follow(): Promise<void> {
+    for await (const status of this.#connection.status()) {
+      if (status.type === 'disconnect' || status.type === 'close') {
+        this.#up = false;
+        this.#epoch += 1;
+      } else if (status.type === 'reconnect') {
+        this.#up = true;
+      } else continue;
+      for (const listener of this.#listeners) listener();
+    }
+  }
+}
+
+const links = new WeakMap<NatsConnection, Link>();
+
+/** The one link of a connection; it lives as long as the connection. */
+export const linkOf = (connection: NatsConnection): Link => {
+  const known = links.get(connection);
+  if (known !== undefined) return known;
+  const link = new Link(connection);
+  links.set(connection, link);
+  return link;
+};
