@@ -45,6 +45,7 @@ export {
   type NewEvent,
   type RecordedEvent,
 } from './envelope.ts';
+export { problemMeanings, reasonMeanings } from './meanings.ts';
 export {
   DomainError,
   FieldProblem,

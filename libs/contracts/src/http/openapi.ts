@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { type z } from 'zod';
 import { Problem, problemStatus, type ProblemCode } from '../problems.ts';
 import type { Route, RouteAnswer } from './route.ts';
 import { SchemaBook } from './schema-book.ts';
