@@ -5,6 +5,7 @@ export {
   ReaderOvertaken,
   ReaderState,
   ack,
+  gather,
   park,
   retry,
   type Batch,

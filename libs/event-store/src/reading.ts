@@ -24,6 +24,30 @@ export interface Batch<Tx> {
 /** Handler of one event type: a plain function. */
 export type Handler<Tx> = (event: Event, batch: Batch<Tx>) => Verdict | Promise<Verdict>;
 
+/**
+ * A handler that gathers the events of a batch and hands them over in one go, before the position is written: for tables
+ * that are loaded and written once per batch, whatever its size. Register the same handler for every type it gathers.
+ *
+ * @param key names the work within a batch
+ */
+export const gather = <Tx>(
+  key: string,
+  flush: (events: readonly Event[], batch: Batch<Tx>) => Promise<void>,
+): Handler<Tx> => {
+  const gathered = new WeakMap<Batch<Tx>, Event[]>();
+  return (event, batch) => {
+    const events = gathered.get(batch);
+    if (events !== undefined) {
+      events.push(event);
+      return ack;
+    }
+    const first = [event];
+    gathered.set(batch, first);
+    batch.beforeCommit(key, () => flush(first, batch));
+    return ack;
+  };
+};
+
 /** An entry of a service's visible list of what it consumes (`consumers.ts`). `*` is every type. */
 export interface Consumer<Tx> {
   readonly type: string;

@@ -11,6 +11,7 @@ export type { LogFields } from './log-fields.ts';
 export { Logger, createLogger, type LogLevel, type LoggerOptions } from './logger.ts';
 export { Metrics } from './metrics.ts';
 export { natsOptions, type NatsConnectionOptions } from './nats-options.ts';
+export { observeReader } from './observe-reader.ts';
 export { runAsMain } from './run-as-main.ts';
 export { parseDuration, setting, type Setting } from './setting.ts';
 export {

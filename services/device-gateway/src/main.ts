@@ -1,0 +1,26 @@
+import { type Env, runAsMain, startService } from '@signalbox/service-kit';
+import { AgentDoor } from './agent-door.ts';
+import { Gateway, appModule } from './app.module.ts';
+import { settings } from './config.ts';
+import { callTransport, projectorTransport, startFollower, startLoops } from './transports.ts';
+
+/** Starts the device gateway: whether an agent's word counts. */
+export const start = (env: Env) =>
+  startService({
+    name: 'device-gateway',
+    settings,
+    env,
+    port: ({ port }) => port,
+    module: appModule,
+    transports: (app, kit, { natsUrl }) => [
+      callTransport(app.get(Gateway), app.get(AgentDoor), kit, natsUrl),
+    ],
+    prepare: async (app, kit, values) => {
+      const gateway = app.get(Gateway);
+      app.connectMicroservice({ strategy: await projectorTransport(gateway, kit) });
+      await startFollower(gateway, kit);
+      await startLoops(gateway, app.get(AgentDoor), kit, values);
+    },
+  });
+
+if (import.meta.main) await runAsMain(start);

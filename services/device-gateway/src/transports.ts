@@ -1,0 +1,129 @@
+import { EventsTransport, MemoryReaderState, startReader } from '@signalbox/bus-nats';
+import type { Reader } from '@signalbox/bus-nats';
+import { lead, openLease, openReaderState } from '@signalbox/postgres';
+import { CallServer, type Kit, type SettingsOf, observeReader } from '@signalbox/service-kit';
+import type { CustomTransportStrategy } from '@nestjs/microservices';
+import type { AgentDoor } from './agent-door.ts';
+import type { Gateway } from './app.module.ts';
+import { calls } from './calls.ts';
+import type { settings } from './config.ts';
+import { followerConsumers, projectorConsumers } from './consumers.ts';
+import { every, sweepLeases } from './sweep.ts';
+import { writeLastSeen } from './tables/agents.ts';
+import { loadOpen } from './tables/open-assignments.ts';
+
+const projector = 'gateway-open';
+const beatMs = 1_000;
+const beatGapMs = 5_000;
+
+/** The one elected projector of `gateway.open_assignments`. */
+export const projectorTransport = async (gateway: Gateway, kit: Kit): Promise<CustomTransportStrategy> => {
+  const { pool, nc, store } = gateway;
+  const state = await openReaderState({ pool, schema: 'gateway', name: projector });
+  const lease = await openLease({ pool, name: projector });
+  const events = new EventsTransport({
+    name: projector,
+    nc,
+    store,
+    state,
+    consumers: projectorConsumers(),
+    log: kit.logger,
+    run: (start) =>
+      lead({
+        lease,
+        onLead: (term) => start((error) => term.fail(error)),
+        onError: (error) => kit.logger.warn('projector leadership failed and tries again', { error }),
+      }),
+  });
+  observeReader(kit, projector, () => events.reader());
+  return events;
+};
+
+/** Loads what the projector has and follows all events from there, in this replica's memory. */
+export const startFollower = async (gateway: Gateway, kit: Kit): Promise<void> => {
+  const { pool, nc, store, open, documents, credentials } = gateway;
+  let reader: Reader | undefined;
+  let stopping = false;
+  observeReader(kit, 'gateway-follower', () => reader, true);
+  kit.lifecycle.onStop('follower', async () => {
+    stopping = true;
+    await reader?.stop();
+  });
+  const begin = async (): Promise<void> => {
+    const loaded = await loadOpen(pool, projector);
+    for (const each of loaded.open) open.set(each.id, each);
+    reader = await startReader({
+      name: 'gateway-follower',
+      nc,
+      store,
+      state: new MemoryReaderState('gateway-follower', loaded.position, () => kit.clock.nowMs()),
+      consumers: followerConsumers({ open, documents, credentials }),
+      log: kit.logger,
+    });
+    void reader.ended.then((error) => {
+      if (stopping || error === undefined) return;
+      kit.logger.error('follower stopped and begins anew', { error });
+      void begin();
+    });
+  };
+  await begin();
+};
+
+/** What runs beside the requests: heartbeat and last-seen in every replica, the sweep of leases in one. */
+export const startLoops = async (
+  gateway: Gateway,
+  door: AgentDoor,
+  kit: Kit,
+  values: SettingsOf<typeof settings>,
+): Promise<void> => {
+  const { pool, store, leases, outputTable } = gateway;
+  const { logger, clock, lifecycle } = kit;
+  const onError = (message: string, error: unknown): void => logger.warn(message, { error });
+  const beat = every(
+    beatMs,
+    () => leases.beat(beatGapMs, values.deviceLeaseMs),
+    (error) => onError('heartbeat of the gateways failed', error),
+  );
+  const seen = every(
+    values.lastSeenMs,
+    () => writeLastSeen(pool, door.takeSeen()),
+    (error) => onError('last seen was not written', error),
+  );
+  const days = every(
+    3_600_000,
+    async () => {
+      for (const ahead of [0, 1]) {
+        await outputTable.ensureDay(new Date(clock.nowMs() + ahead * 86_400_000).toISOString().slice(0, 10));
+      }
+    },
+    (error) => onError('partition of the output was not made', error),
+  );
+  const sweep = lead({
+    lease: await openLease({ pool, name: 'gateway-sweep' }),
+    onLead: () =>
+      Promise.resolve(
+        every(
+          values.sweepMs,
+          () => sweepLeases({ store, leases, now: () => clock.now(), onError }),
+          (error) => onError('leases could not be looked at', error),
+        ),
+      ),
+    onError: (error) => onError('sweep leadership failed and tries again', error),
+  });
+  for (const [name, each] of Object.entries({ beat, seen, days, sweep }))
+    lifecycle.onStop(name, () => each.stop());
+};
+
+/** Answers calls in every replica. */
+export const callTransport = (
+  gateway: Gateway,
+  door: AgentDoor,
+  kit: Kit,
+  natsUrl: string,
+): CustomTransportStrategy =>
+  new CallServer({
+    natsUrl,
+    service: 'device-gateway',
+    answers: calls(door.enrolment, gateway.output),
+    logger: kit.logger,
+  });

@@ -1,0 +1,94 @@
+import { DomainError } from '@signalbox/contracts';
+import type { EventStore, Running } from '@signalbox/event-store';
+import type { Logger } from '@signalbox/service-kit';
+import type { Pool } from 'pg';
+import { issueIntent } from './intents.ts';
+import type { QueueRow } from './row.ts';
+import { dueTargets, expireDeadlines, idleTargets, overdueIntents, takeSlots } from './tables/queue.ts';
+
+/** An intent that the log has not shown after this long is issued again. */
+const overdueMs = 2_000;
+const idleEveryMs = 10_000;
+
+export interface IssuerDeps {
+  readonly store: EventStore;
+  readonly pool: Pool;
+  readonly logger: Logger;
+  readonly now: () => string;
+  readonly tickMs: number;
+}
+
+/**
+ * Carries intents out, and makes those that time brings: rows hold the intent, this loop re-issues it until the log shows
+ * the effect. Runs while this replica leads.
+ */
+export class Issuer implements Running {
+  readonly #deps: IssuerDeps;
+  readonly #running = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+  #tick: Promise<void> = Promise.resolve();
+  #stopped = false;
+  #idleAt = 0;
+
+  constructor(deps: IssuerDeps) {
+    this.#deps = deps;
+  }
+
+  start(): this {
+    this.#begin();
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#tick;
+    await Promise.all(this.#running);
+  }
+
+  /** Issues the intents of these rows at once; what fails stays in its row for the loop. */
+  readonly issue = (rows: readonly QueueRow[]): void => {
+    for (const row of rows) {
+      const issued = this.#issueOne(row);
+      this.#running.add(issued);
+      void issued.finally(() => this.#running.delete(issued));
+    }
+  };
+
+  async #issueOne(row: QueueRow): Promise<void> {
+    if (row.intent === null) return;
+    const fields = { jobId: row.jobId, correlationId: row.jobId, targetId: row.targetId, detail: row.intent };
+    try {
+      await issueIntent(this.#deps.store, row, row.intent, this.#deps.now());
+    } catch (error) {
+      const refused = error instanceof DomainError;
+      this.#deps.logger.warn(
+        refused ? 'intent refused; the log has moved on' : 'intent failed and is tried again',
+        {
+          ...fields,
+          error,
+        },
+      );
+    }
+  }
+
+  #begin(): void {
+    this.#tick = this.#round().finally(() => {
+      if (!this.#stopped) this.#timer = setTimeout(() => this.#begin(), this.#deps.tickMs);
+    });
+  }
+
+  async #round(): Promise<void> {
+    const { pool, logger } = this.#deps;
+    try {
+      this.issue(await expireDeadlines(pool));
+      this.issue(await takeSlots(pool, await dueTargets(pool)));
+      this.issue(await overdueIntents(pool, overdueMs));
+      if (performance.now() - this.#idleAt < idleEveryMs) return;
+      this.issue(await takeSlots(pool, await idleTargets(pool)));
+      this.#idleAt = performance.now();
+    } catch (error) {
+      logger.warn('deadlines could not be looked at and are looked at again', { error });
+    }
+  }
+}

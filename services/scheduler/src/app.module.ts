@@ -1,0 +1,71 @@
+import { subjects } from '@signalbox/contracts';
+import { type Relay, connectBus, startRelay } from '@signalbox/bus-nats';
+import { openPostgresEventStore } from '@signalbox/event-store-postgres';
+import { EventStore } from '@signalbox/event-store';
+import { lead, openLease, openPool } from '@signalbox/postgres';
+import { type Kit, type SettingsOf, kitProviders } from '@signalbox/service-kit';
+import type { DynamicModule } from '@nestjs/common';
+import type { settings } from './config.ts';
+
+/** Runs in the one replica that holds the lease `relay`, over a NATS connection of its own. */
+const startLeadingRelay = async (
+  pool: Parameters<typeof openLease>[0]['pool'],
+  store: EventStore,
+  values: SettingsOf<typeof settings>,
+  kit: Kit,
+): Promise<void> => {
+  const nc = await connectBus({ url: values.natsUrl, name: 'relay', waitForServer: true });
+  kit.lifecycle.onStop('relay connection', () => nc.close());
+  let relay: Relay | undefined;
+  const leadership = lead({
+    lease: await openLease({ pool, name: 'relay' }),
+    onLead: (term) => {
+      relay = startRelay({
+        nc,
+        store,
+        lease: { stillHeld: () => term.holds() },
+        options: { maxAgeMs: values.eventsMaxAgeMs, replicas: values.eventsReplicas },
+        on: {
+          error: (error) => kit.logger.warn('relay failed and tries again', { error }),
+          status: ({ halted }) => {
+            if (halted !== undefined)
+              kit.logger.error('relay halted', { code: halted.reason, detail: halted.detail });
+          },
+        },
+      });
+      return Promise.resolve(relay);
+    },
+    onError: (error) => kit.logger.warn('relay leadership failed and tries again', { error }),
+  });
+  kit.lifecycle.onStop('relay', () => leadership.stop());
+  kit.health.add('relay', () => {
+    const halted = leadership.isLeader() ? relay?.status().halted : undefined;
+    if (halted !== undefined) throw new Error(`${halted.reason}: ${halted.detail}`);
+  });
+  kit.metrics.gauge('signalbox_relay_leader', '1 in the replica whose relay publishes', [], (gauge) =>
+    gauge.set(leadership.isLeader() ? 1 : 0),
+  );
+  kit.metrics.gauge(
+    'signalbox_relay_published_events',
+    'Events published since the relay started',
+    [],
+    (gauge) => gauge.set(relay?.status().published ?? 0),
+  );
+};
+
+export class AppModule {}
+
+/** Opens what the scheduler needs and registers its closing; the relay competes for its lease from now on. */
+export const appModule = async (values: SettingsOf<typeof settings>, kit: Kit): Promise<DynamicModule> => {
+  const pool = openPool({ url: values.databaseUrl, applicationName: 'signalbox scheduler' });
+  kit.lifecycle.onStop('database', () => pool.end());
+  const nc = await connectBus({ url: values.natsUrl, name: 'scheduler', waitForServer: true });
+  kit.lifecycle.onStop('bus', () => nc.close());
+  const onAppended = (): void => nc.publish(subjects.relayWake);
+  const store = await openPostgresEventStore({ pool, onAppended });
+  kit.health.add('database', async () => {
+    await pool.query('select 1');
+  });
+  await startLeadingRelay(pool, store, values, kit);
+  return { module: AppModule, providers: [...kitProviders(kit), { provide: EventStore, useValue: store }] };
+};
