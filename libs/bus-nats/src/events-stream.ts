@@ -73,7 +73,8 @@ const show = (name: string, value: unknown): string =>
 const differences = (wanted: Wanted, actual: StreamConfig): readonly string[] => {
   const found = new Map<string, unknown>(Object.entries(actual));
   return Object.entries(wanted)
-    .filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(found.get(name)))
+    // The server leaves out what is false.
+    .filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(found.get(name) ?? false))
     .map(([name, value]) => `expected ${name} ${show(name, value)}, got ${show(name, found.get(name))}`);
 };
 
