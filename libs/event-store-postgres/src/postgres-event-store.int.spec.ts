@@ -31,6 +31,7 @@ describe('event store in Postgres', () => {
   let store: PostgresEventStore;
   let appended = 0;
   const others: pg.Pool[] = [];
+  const held = new Set<() => Promise<void>>();
   let count = 0;
 
   const unique = (): string => `job-${(count += 1)}`;
@@ -43,12 +44,15 @@ describe('event store in Postgres', () => {
 
   /** Holds the lock that every append takes, until `release`; appends called meanwhile wait and gather. */
   const holdAppends = async () => {
-    const client = await pool.connect();
-    await client.query('begin; select from events.store for update');
-    return async (): Promise<void> => {
+    const client = await openOther('holder').connect();
+    const release = async (): Promise<void> => {
+      held.delete(release);
       await client.query('commit');
       client.release();
     };
+    held.add(release);
+    await client.query('begin; select from events.store for update');
+    return release;
   };
   const appendersWaiting = async (): Promise<number[]> => {
     const { rows } = await pool.query<{ pid: number }>(
@@ -65,6 +69,7 @@ describe('event store in Postgres', () => {
     store = await openPostgresEventStore({ pool, onAppended: () => (appended += 1) });
   });
   afterEach(async () => {
+    await Promise.all([...held].map((release) => release()));
     await Promise.all(others.splice(0).map((other) => other.end()));
   });
   afterAll(async () => {
@@ -167,8 +172,7 @@ describe('event store in Postgres', () => {
         done = !writing;
       }
     })();
-    await writeAll;
-    writing = false;
+    await writeAll.finally(() => (writing = false));
     await readAll;
     expect(met).toHaveLength(3 * 16 * 20 * 2);
     const { rows } = await pool.query<{ id: string }>(

@@ -10,7 +10,8 @@ describe('pool, transactions and migrations', () => {
 
   beforeAll(async () => {
     database = await createDatabase();
-    pool = openPool({ url: database.url, applicationName: 'spec', onError: (error) => broken.push(error) });
+    const url = `${database.url}?options=-c%20synchronous_commit%3Don`;
+    pool = openPool({ url, applicationName: 'spec', onError: (error) => broken.push(error) });
     await pool.query('create table note (text text primary key)');
   });
   afterAll(async () => {

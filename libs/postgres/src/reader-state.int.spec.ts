@@ -1,6 +1,6 @@
 import { formatPosition, positionStart, type RecordedEvent } from '@signalbox/contracts';
 import { ReaderOvertaken, ack, park, retry } from '@signalbox/event-store';
-import { createDatabase, newEvent, type TestDatabase } from '@signalbox/testkit';
+import { createDatabase, eventually, newEvent, type TestDatabase } from '@signalbox/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import { openPool, openReaderState, type PostgresReaderState } from './index.ts';
@@ -14,7 +14,8 @@ describe('PostgresReaderState', () => {
 
   beforeAll(async () => {
     database = await createDatabase();
-    pool = openPool({ url: database.url, applicationName: 'spec' });
+    const url = `${database.url}?options=-c%20synchronous_commit%3Don`;
+    pool = openPool({ url, applicationName: 'spec' });
     await pool.query('create table seen (what text primary key)');
   });
   beforeEach(async () => {
@@ -64,17 +65,27 @@ describe('PostgresReaderState', () => {
   it('lets one of two active readers through, and the other do no work at all', async () => {
     const other = await again();
     const begun: string[] = [];
-    const step = (one: PostgresReaderState, name: string) =>
+    const step = (one: PostgresReaderState, name: string, meanwhile = async (): Promise<void> => undefined) =>
       one.commit(positionStart, async (tx) => {
         begun.push(name);
         await see(tx, name);
+        await meanwhile();
         return at(1);
       });
-    const settled = await Promise.allSettled([step(reader, 'a'), step(other, 'b')]);
-    const reasons: unknown[] = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
-    expect(reasons).toEqual([expect.any(ReaderOvertaken)]);
-    expect(begun).toHaveLength(1);
-    expect(await seen()).toEqual(begun);
+    const isWaiting = async (): Promise<boolean> => {
+      const { rowCount } = await pool.query(
+        `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      return rowCount === 1;
+    };
+    let second: Promise<void> | undefined;
+    await step(reader, 'a', async () => {
+      second = step(other, 'b');
+      await eventually(isWaiting);
+    });
+    await expect(second).rejects.toBeInstanceOf(ReaderOvertaken);
+    expect(begun).toEqual(['a']);
+    expect(await seen()).toEqual(['a']);
     await expect(step(reader, 'c')).rejects.toBeInstanceOf(ReaderOvertaken);
   });
 

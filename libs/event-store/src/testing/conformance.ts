@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import type { EventStore } from '../event-store.ts';
 import { registerContentCases, registerVersionCases } from './append-cases.ts';
-import { registerRepeatCases, registerReuseCases } from './id-cases.ts';
+import { registerPartialIdCases, registerRepeatCases, registerReuseCases } from './id-cases.ts';
 import type { Bench, Open, Opened } from './new-event.ts';
 import { registerOrderCases } from './order-cases.ts';
 import { registerReadCases, registerStoreCases } from './read-cases.ts';
@@ -31,6 +31,7 @@ export const eventStoreConformance = (name: string, open: Open): void => {
     describe('versions', () => registerVersionCases(bench));
     describe('repeated appends', () => registerRepeatCases(bench));
     describe('ids', () => registerReuseCases(bench));
+    describe('ids within appends', () => registerPartialIdCases(bench));
     describe('order', () => registerOrderCases(bench));
     describe('reading', () => registerReadCases(bench));
     describe('the store', () => registerStoreCases(bench));

@@ -42,8 +42,7 @@ export const registerOrderCases = ({ store, other }: Bench): void => {
     const readers = [1, 7, 1000].map((limit, index) =>
       follow(index % 2 ? other() : store(), from, limit, () => !writing),
     );
-    const written = (await Promise.all(writers)).flat();
-    writing = false;
+    const written = (await Promise.all(writers).finally(() => (writing = false))).flat();
     expect(new Set(written).size).toBe(24 * 24);
     for (const met of await Promise.all(readers)) {
       expect(met.map(({ position }) => position)).toEqual(written.toSorted());
