@@ -1,6 +1,5 @@
 /** The road between the processes: relay, ordered reader, Nest transport over NATS JetStream. */
 export type { NatsConnection } from '@nats-io/transport-node';
-export type { NatsConnection } from '@nats-io/transport-node';
 export { connectBus, linkOf, type BusOptions, type Link } from './connection.ts';
 export {
   defaultMaxAgeMs,

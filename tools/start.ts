@@ -1,0 +1,48 @@
+/**
+ * `npm start`: the whole system on this machine, kept running until Ctrl-C. `-- --separate` gives each service its own
+ * process, `-- --port N` another public port, `-- --no-agent` leaves the local agent out.
+ */
+import { join } from 'node:path';
+import { buildAll } from './build.ts';
+import { startOptions } from './options.ts';
+import { root } from './service-files.ts';
+import { startSystem } from './system/system.ts';
+import { stopSignal } from './system/stop-signal.ts';
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+const options = startOptions(process.argv.slice(2), 4002);
+const stopped = stopSignal();
+say('Building …');
+await buildAll();
+say('Starting Postgres, nats-server and the five services …');
+const system = await startSystem({
+  stateDir: join(root, '.signalbox'),
+  port: options.port,
+  separate: options.separate,
+  databaseUrl: process.env['DATABASE_URL'],
+  natsUrl: process.env['NATS_URL'],
+  log: say,
+});
+if (options.withAgent) await system.startAgent('local');
+say(`
+Signalbox is running.
+
+  API          ${system.url}/api/v1        (documentation: ${system.url}/api/v1/docs)
+  admin key    in ${system.adminKeyFile}
+  audit, SQL   npm run sql -- "select occurred_at, event_type, actor from audit_logs order by occurred_at desc limit 10"
+  addresses    .signalbox/run.json
+  logs         .signalbox/logs/
+
+Ctrl-C stops it; what it knows is kept in .signalbox/.`);
+const ended = [...system.programs.values()].map(
+  async (program) => `${program.name} (${await program.exited()})`,
+);
+const early = await Promise.race([stopped.then(() => undefined), ...ended]);
+if (early !== undefined)
+  say(`expected every process to keep running, got the end of ${early}; see .signalbox/logs/`);
+say('Stopping …');
+await system.stop();
+process.exit(early === undefined ? 0 : 1);
