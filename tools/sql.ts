@@ -71,15 +71,16 @@ const ask = async (url: string, isOwner: boolean, sql: string): Promise<SqlAnswe
 
 /** What Postgres says of a failed statement, or what to do when nobody answers. */
 const explain = (error: unknown): string => {
-  const fields: Partial<Record<string, unknown>> = error instanceof Error ? { ...error } : {};
-  if (fields['code'] === 'ECONNREFUSED') {
-    return `expected a database at ${String(fields['address'])}:${String(fields['port'])}, got no answer: start the system with "npm start"`;
+  if (!(error instanceof Error)) return String(error);
+  const fields = new Map<string, unknown>(Object.entries(error));
+  if (fields.get('code') === 'ECONNREFUSED') {
+    return `expected a running database, got: ${error.message}; start the system with "npm start"`;
   }
-  const message = error instanceof Error ? error.message : String(error);
-  const details = ['detail', 'hint', 'position'].flatMap((name) =>
-    fields[name] === undefined ? [] : [`${name}: ${String(fields[name])}`],
-  );
-  return [message, ...details].join('\n');
+  const details = ['detail', 'hint', 'position'].flatMap((name) => {
+    const value = fields.get(name);
+    return typeof value === 'string' ? [`${name}: ${value}`] : [];
+  });
+  return [error.message, ...details].join('\n');
 };
 
 const readStandardInput = async (): Promise<string> => {

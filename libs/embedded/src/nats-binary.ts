@@ -89,7 +89,7 @@ const lastLine = (error: unknown): string => {
 
 /** Releases to ask apt for, the preferred first; none on systems without apt. */
 const suitesToTry = async (): Promise<(string | undefined)[]> => {
-  const hasApt = await run('apt-get', ['--version']).then(
+  const hasApt = await run('apt-get', ['--version'], { env: process.env }).then(
     () => true,
     () => false,
   );

@@ -1,5 +1,6 @@
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { hasCode, withoutCode } from './file-errors.ts';
@@ -17,12 +18,13 @@ interface Owner {
 /** Thrown when data are in use by a living server that is not ours to stop. */
 export class DataInUse extends Error {
   readonly dataDir: string;
-  readonly serverPid: number;
-  constructor(dataDir: string, serverPid: number, by: string) {
-    super(`expected ${dataDir} to be free, got a server that uses it (pid ${serverPid}, started by ${by})`);
+  /** Of the server, or of its starter where that has not started it yet. */
+  readonly pid: number;
+  constructor(dataDir: string, pid: number, by: string) {
+    super(`expected ${dataDir} to be free, got it in use (pid ${pid}, started by ${by})`);
     this.name = 'DataInUse';
     this.dataDir = dataDir;
-    this.serverPid = serverPid;
+    this.pid = pid;
   }
 }
 
@@ -67,42 +69,83 @@ const isOwner = (value: unknown): value is Owner =>
   typeof value.ownerPid === 'number' &&
   typeof value.serverPid === 'number';
 
+/** The record; undefined when there is none or, after a crash of the machine, none that can be read. */
 const readOwner = async (file: string): Promise<Owner | undefined> => {
   const text = await readFile(file, 'utf8').catch(withoutCode('ENOENT'));
-  if (text === undefined) return undefined;
-  const value: unknown = JSON.parse(text);
-  return isOwner(value) ? value : undefined;
+  try {
+    const value: unknown = JSON.parse(text ?? 'null');
+    return isOwner(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 };
 
-/** Records that this process started the server `serverPid`. */
-export const writeOwner = async (file: string, serverPid: number): Promise<void> => {
+/** Writes a record to a file of its own, so that it can be put in place as a whole. */
+const prepareRecord = async (file: string, serverPid: number): Promise<string> => {
   const owner = {
     ownerPid: process.pid,
     ownerStarted: (await processStarted(process.pid)) ?? '',
     serverPid,
     serverStarted: (await processStarted(serverPid)) ?? '',
   } satisfies Owner;
-  await writeFile(`${file}.${process.pid}`, JSON.stringify(owner), { mode: 0o644 });
-  await rename(`${file}.${process.pid}`, file);
+  const prepared = `${file}.${randomUUID()}`;
+  await writeFile(prepared, JSON.stringify(owner));
+  return prepared;
 };
 
-export const removeOwner = (file: string): Promise<void> => rm(file, { force: true });
+/** Stands for the server in the record of a starter that has not started it yet. */
+const noServer = 0;
+
+/** Stops a server whose starter has died and left it running. */
+const stopLeftover = async (file: string, dataDir: string): Promise<void> => {
+  const owner = await readOwner(file);
+  if (owner === undefined) return rm(file, { force: true });
+  const { ownerPid, ownerStarted, serverPid, serverStarted } = owner;
+  const isServerAlive = serverPid !== noServer && (await processStarted(serverPid)) === serverStarted;
+  const isOwnerAlive = (await processStarted(ownerPid)) === ownerStarted;
+  if (isOwnerAlive && (isServerAlive || serverPid === noServer)) {
+    throw new DataInUse(dataDir, serverPid || ownerPid, `process ${ownerPid}`);
+  }
+  if (isServerAlive) {
+    signalIfAlive(serverPid, 'SIGINT');
+    if (!(await isGoneWithin(serverPid, 20_000))) signalIfAlive(serverPid, 'SIGKILL');
+    await isGoneWithin(serverPid, 5_000);
+  }
+  await rm(file, { force: true });
+};
 
 /**
- * Stops a server whose starter has died and left it running.
+ * Takes data for a server that this process is about to start; a server that a dead starter has left on them is stopped.
  *
- * @throws DataInUse the starter is alive
+ * @param file the record beside the data
+ * @throws DataInUse another living process has taken them
  */
-export const stopLeftover = async (file: string, dataDir: string): Promise<void> => {
-  const owner = await readOwner(file);
-  if (owner === undefined) return;
-  if ((await processStarted(owner.serverPid)) === owner.serverStarted) {
-    if ((await processStarted(owner.ownerPid)) === owner.ownerStarted) {
-      throw new DataInUse(dataDir, owner.serverPid, `process ${owner.ownerPid}`);
-    }
-    signalIfAlive(owner.serverPid, 'SIGINT');
-    if (!(await isGoneWithin(owner.serverPid, 20_000))) signalIfAlive(owner.serverPid, 'SIGKILL');
-    await isGoneWithin(owner.serverPid, 5_000);
+export const claimData = async (file: string, dataDir: string): Promise<void> => {
+  await stopLeftover(file, dataDir);
+  const prepared = await prepareRecord(file, noServer);
+  try {
+    await link(prepared, file);
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+    throw new DataInUse(dataDir, (await readOwner(file))?.ownerPid ?? 0, 'another process');
+  } finally {
+    await rm(prepared, { force: true });
   }
-  await removeOwner(file);
+};
+
+/** Adds the started server to the record of `claimData`. */
+export const recordServer = async (file: string, serverPid: number): Promise<void> => {
+  await rename(await prepareRecord(file, serverPid), file);
+};
+
+/**
+ * Gives data free that this process had claimed, once the server is not running. Nothing happens if by then somebody
+ * else has claimed them.
+ *
+ * @param serverPid of the server that was recorded last, if one was
+ */
+export const releaseData = async (file: string, serverPid: number = noServer): Promise<void> => {
+  const owner = await readOwner(file);
+  const isOurs = owner?.ownerPid === process.pid && [serverPid, noServer].includes(owner.serverPid);
+  if (isOurs) await rm(file, { force: true });
 };

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
-import { chown, mkdir, readFile, readdir, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, readdir, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Account } from './account.ts';
-import { hasCode, withoutCode } from './file-errors.ts';
-import { DataInUse, processStarted, signalIfAlive, stopLeftover } from './owner.ts';
+import { withoutCode } from './file-errors.ts';
+import { DataInUse, processStarted, signalIfAlive } from './owner.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import type { PostgresPlace } from './postgres-place.ts';
 
@@ -14,11 +14,17 @@ const run = promisify(execFile);
 /** Name of the superuser and of the database. */
 export const signalbox = 'signalbox';
 
+interface ClusterOptions {
+  readonly account: Account | undefined;
+  /** False: the files need not have reached the disk when the cluster is made. */
+  readonly isDurable: boolean;
+}
+
 const initialise = async (
   binaries: PostgresBinaries,
   dir: string,
   password: string,
-  account: Account | undefined,
+  { account, isDurable }: ClusterOptions,
 ): Promise<void> => {
   const passwordFile = `${dir}.password`;
   await mkdir(dir, { mode: 0o700 });
@@ -29,6 +35,7 @@ const initialise = async (
       await chown(passwordFile, account.uid, account.gid);
     }
     const args = ['-D', dir, '-U', signalbox, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`];
+    if (!isDurable) args.push('--no-sync');
     await run(binaries.initdb, [...args, '-E', 'UTF8', '--locale=C', '--no-instructions'], {
       cwd: '/',
       env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
@@ -41,7 +48,7 @@ const initialise = async (
 
 /**
  * Makes the cluster unless it is there: beside its place, then moved, so that an interrupted start leaves none or a
- * complete one.
+ * complete one. To be called by the process that has claimed the data only.
  *
  * @throws Error the data belong to another major version of Postgres
  */
@@ -49,21 +56,14 @@ export const ensureCluster = async (
   binaries: PostgresBinaries,
   place: PostgresPlace,
   password: string,
-  account: Account | undefined,
+  options: ClusterOptions,
 ): Promise<void> => {
   const version = await readFile(join(place.data, 'PG_VERSION'), 'utf8').catch(withoutCode('ENOENT'));
   if (version === undefined) {
-    const temporary = `${place.data}.init-${process.pid}`;
+    const temporary = `${place.data}.init`;
     await rm(temporary, { recursive: true, force: true });
-    try {
-      await initialise(binaries, temporary, password, account);
-      await rename(temporary, place.data);
-    } catch (error) {
-      await rm(temporary, { recursive: true, force: true });
-      const madeByAnother =
-        hasCode(error, 'ENOTEMPTY', 'EEXIST') && (await stat(join(place.data, 'PG_VERSION')));
-      if (!madeByAnother) throw error;
-    }
+    await initialise(binaries, temporary, password, options);
+    await rename(temporary, place.data);
   } else if (version.trim() !== binaries.major) {
     throw new Error(
       `expected data of Postgres ${binaries.major} in ${place.requested}, got data of ${version.trim()}: ` +
@@ -98,13 +98,12 @@ export const clearOrphans = async (data: string): Promise<void> => {
 };
 
 /**
- * Makes the data folder ready for a start: stops a postmaster whose starter has died, waits for the children of one that
- * was killed, and removes the pid file of a dead one, whose number may by now belong to another process.
+ * Makes the data folder ready for a start: waits for the children of a killed postmaster and removes the pid file of a
+ * dead one, whose number may by now belong to another process.
  *
- * @throws DataInUse a living postmaster uses the data, of a living starter or of somebody else
+ * @throws DataInUse a living postmaster uses the data
  */
 export const clearCluster = async (place: PostgresPlace): Promise<void> => {
-  await stopLeftover(place.ownerFile, place.requested);
   const pidFile = join(place.data, 'postmaster.pid');
   const text = await readFile(pidFile, 'utf8').catch(withoutCode('ENOENT'));
   if (text === undefined || process.platform !== 'linux') return;

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, readlink, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readlink, realpath, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Account, isReachable } from './account.ts';
 import { withoutCode } from './file-errors.ts';
-import { stopLeftover } from './owner.ts';
+import { claimData } from './owner.ts';
 import { systemFolder } from './system-folder.ts';
 
 /**
@@ -29,6 +29,11 @@ const placeAt = (requested: string, data: string): PostgresPlace => ({
 const exists = async (path: string): Promise<boolean> =>
   (await stat(path).catch(withoutCode('ENOENT'))) !== undefined;
 
+/** Stops the server of a dead starter before its data are deleted; those of a living one stay. */
+const claimIfThere = async (place: PostgresPlace): Promise<void> => {
+  if (await exists(dirname(place.data))) await claimData(place.ownerFile, place.data);
+};
+
 /**
  * Data of an earlier project in the same folder stay only if their password is still there: without it nobody
  * could read them, and whoever deleted both wanted a new beginning.
@@ -38,7 +43,7 @@ const linkElsewhere = async (requested: string): Promise<PostgresPlace> => {
   const folder = join(await systemFolder(), `data-${name}`);
   const place = placeAt(requested, join(folder, 'data'));
   if (!(await exists(place.passwordFile))) {
-    await stopLeftover(place.ownerFile, place.data);
+    await claimIfThere(place);
     await rm(folder, { recursive: true, force: true });
   }
   await mkdir(folder, { recursive: true, mode: 0o755 });
@@ -80,16 +85,15 @@ export const placePostgres = async (
   return linkElsewhere(requested);
 };
 
-/** The superuser's password, made at the first call. Two processes at once get the same one. */
+/** The superuser's password, made at the first call. To be called by the process that has claimed the data only. */
 export const keptPassword = async (place: PostgresPlace): Promise<string> => {
   const kept = await readFile(place.passwordFile, 'utf8').catch(withoutCode('ENOENT'));
   if (kept !== undefined) return kept.trim();
   if (await exists(join(place.data, 'PG_VERSION'))) {
     throw new Error(`expected the password of ${place.requested} in ${place.passwordFile}, got no such file`);
   }
-  const temporary = `${place.passwordFile}.${process.pid}`;
-  await writeFile(temporary, `${randomBytes(24).toString('hex')}\n`, { mode: 0o600 });
-  await link(temporary, place.passwordFile).catch(withoutCode('EEXIST'));
-  await rm(temporary);
-  return keptPassword(place);
+  const password = randomBytes(24).toString('hex');
+  await writeFile(`${place.passwordFile}.new`, `${password}\n`, { mode: 0o600 });
+  await rename(`${place.passwordFile}.new`, place.passwordFile);
+  return password;
 };

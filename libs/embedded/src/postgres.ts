@@ -1,30 +1,21 @@
-import { rm } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { Client } from 'pg';
-import { type Account, serverAccount } from './account.ts';
-import { hasCode } from './file-errors.ts';
+import { serverAccount } from './account.ts';
+import { withoutCode } from './file-errors.ts';
 import { freePort } from './free-port.ts';
-import { removeOwner, writeOwner } from './owner.ts';
-import { type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts';
-import { clearCluster, clearOrphans, ensureCluster, signalbox } from './postgres-cluster.ts';
+import { claimData, releaseData } from './owner.ts';
+import { postgresBinaries } from './postgres-binaries.ts';
+import { clearOrphans, ensureCluster, signalbox } from './postgres-cluster.ts';
+import {
+  type PostgresOptions,
+  type PostgresSetup,
+  launchPostgres,
+  stopTimeoutMs,
+} from './postgres-launch.ts';
 import { type PostgresPlace, keptPassword, linkRequested, placePostgres } from './postgres-place.ts';
-import { PortInUse, ServerFailed, type ServerProcess, spawnServer } from './server-process.ts';
+import { PortInUse, type ServerProcess } from './server-process.ts';
 
-const readyTimeoutMs = 60_000;
-const stopTimeoutMs = 30_000;
 const portTries = 10;
-
-export interface PostgresOptions {
-  /** Folder of the data; made when missing. Password, log and owner file are put beside it, named after it. */
-  readonly dataDir: string;
-  /** Port on 127.0.0.1; 0 or absent: a free one. */
-  readonly port?: number;
-  /** Default true. False: nothing is flushed, a crash of the machine destroys the data; for tests. */
-  readonly durable?: boolean;
-  /** Further server settings, such as `{ max_connections: '50' }`; they win over ours. */
-  readonly settings?: Readonly<Record<string, string>>;
-}
 
 export interface PostgresServer {
   /** With the superuser's name and password, of database `signalbox`; the same after every `start`. */
@@ -41,108 +32,16 @@ export interface PostgresServer {
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again on the same port; nothing happens while it runs. */
   start(): Promise<void>;
-  /** Stops it and deletes data, password and log. */
+  /** Stops it and deletes data, password and log. Idempotent; throws DataInUse if another server uses the data by now. */
   destroy(): Promise<void>;
 }
 
-const argumentsFor = (place: PostgresPlace, port: number, options: PostgresOptions): string[] => {
-  const settings = {
-    listen_addresses: '127.0.0.1',
-    port: String(port),
-    unix_socket_directories: '',
-    timezone: 'UTC',
-    log_timezone: 'UTC',
-    log_checkpoints: 'off',
-    max_connections: '200',
-    ...(options.durable === false
-      ? { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
-      : {}),
-    ...options.settings,
-  };
-  return [
-    '-D',
-    place.data,
-    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-  ];
-};
-
-/** Connects as the superuser and makes the database if it is not there. */
-const prepareDatabase = async (port: number, password: string): Promise<void> => {
-  const client = new Client({
-    host: '127.0.0.1',
-    port,
-    user: signalbox,
-    password,
-    database: 'postgres',
-    connectionTimeoutMillis: 5_000,
-  });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [signalbox]);
-    if (rowCount === 0) await client.query(`create database ${signalbox}`);
-  } finally {
-    await client.end().catch(() => undefined);
-  }
-};
-
-/** Resolves when queries are answered. The random password makes sure that it is our server that answers. */
-const becomeReady = async (server: ServerProcess, port: number, password: string): Promise<void> => {
-  const deadline = performance.now() + readyTimeoutMs;
-  for (;;) {
-    try {
-      await prepareDatabase(port, password);
-      if (server.isRunning()) return;
-    } catch (error) {
-      const isRefused = hasCode(error, '28P01');
-      if (isRefused) await Promise.race([server.exited, delay(1_000)]);
-      if (server.isRunning() && (isRefused || performance.now() > deadline)) {
-        throw new ServerFailed('Postgres', 'no connection', await server.log(), error);
-      }
-    }
-    if (!server.isRunning()) {
-      const log = await server.log();
-      if (log.includes('could not create any TCP/IP sockets')) throw new PortInUse('Postgres', port);
-      throw new ServerFailed('Postgres', await server.exited, log);
-    }
-    await delay(10);
-  }
-};
-
-interface Setup {
-  readonly options: PostgresOptions;
-  readonly account: Account | undefined;
-  readonly binaries: PostgresBinaries;
-  readonly place: PostgresPlace;
-  readonly password: string;
-}
-
-const launch = async (setup: Setup, port: number): Promise<ServerProcess> => {
-  const { place } = setup;
-  await clearCluster(place);
-  const server = await spawnServer({
-    command: setup.binaries.postgres,
-    args: argumentsFor(place, port, setup.options),
-    logFile: place.logFile,
-    account: setup.account,
-  });
-  try {
-    await writeOwner(place.ownerFile, server.pid);
-    await becomeReady(server, port, setup.password);
-    return server;
-  } catch (error) {
-    await server.stop(stopTimeoutMs);
-    await removeOwner(place.ownerFile);
-    throw error;
-  }
-};
-
 /** Tries other free ports when one was taken between the choice and the start. */
-const launchOnFreePort = async (setup: Setup): Promise<{ server: ServerProcess; port: number }> => {
+const launchOnFreePort = async (setup: PostgresSetup): Promise<{ server: ServerProcess; port: number }> => {
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
     try {
-      return { server: await launch(setup, port), port };
+      return { server: await launchPostgres(setup, port), port };
     } catch (error) {
       if (!(error instanceof PortInUse) || attempt === portTries) throw error;
     }
@@ -156,14 +55,20 @@ const deletePlace = async (place: PostgresPlace): Promise<void> => {
   }
 };
 
-const serverOf = (setup: Setup, port: number, first: ServerProcess): PostgresServer => {
+const isThere = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(withoutCode('ENOENT'))) !== undefined;
+
+const serverOf = (setup: PostgresSetup, port: number, first: ServerProcess): PostgresServer => {
   const { place, password } = setup;
   let current: ServerProcess | undefined = first;
+  let isDestroyed = false;
   const running = () => (current?.isRunning() === true ? current : undefined);
   const stop = async () => {
-    await running()?.stop(stopTimeoutMs);
+    const server = current;
+    if (server === undefined) return;
+    await server.stop(stopTimeoutMs);
+    await releaseData(place.ownerFile, server.pid);
     current = undefined;
-    await removeOwner(place.ownerFile);
   };
   return {
     url: `postgresql://${signalbox}:${password}@127.0.0.1:${port}/${signalbox}`,
@@ -182,13 +87,35 @@ const serverOf = (setup: Setup, port: number, first: ServerProcess): PostgresSer
       await clearOrphans(place.data);
     },
     start: async () => {
-      if (running() === undefined) current = await launch(setup, port);
+      if (running() === undefined) current = await launchPostgres(setup, port);
     },
     destroy: async () => {
+      if (isDestroyed) return;
       await stop();
-      await deletePlace(place);
+      if (await isThere(place.data)) {
+        await claimData(place.ownerFile, place.requested);
+        await deletePlace(place);
+        await releaseData(place.ownerFile);
+      }
+      isDestroyed = true;
     },
   };
+};
+
+/** Everything but the running server: programs, place, password, cluster. */
+const prepare = async (options: PostgresOptions): Promise<PostgresSetup> => {
+  const account = await serverAccount();
+  const binaries = await postgresBinaries(account);
+  const place = await placePostgres(options.dataDir, account);
+  await claimData(place.ownerFile, place.requested);
+  try {
+    const password = await keptPassword(place);
+    await ensureCluster(binaries, place, password, { account, isDurable: options.durable !== false });
+    await linkRequested(place);
+    return { options, account, binaries, place, password };
+  } finally {
+    await releaseData(place.ownerFile);
+  }
 };
 
 /**
@@ -203,15 +130,9 @@ const serverOf = (setup: Setup, port: number, first: ServerProcess): PostgresSer
  * @throws ServerFailed it did not become ready within a minute; the message holds the end of its log
  */
 export const startPostgres = async (options: PostgresOptions): Promise<PostgresServer> => {
-  const account = await serverAccount();
-  const binaries = await postgresBinaries(account);
-  const place = await placePostgres(options.dataDir, account);
-  const password = await keptPassword(place);
-  await ensureCluster(binaries, place, password, account);
-  await linkRequested(place);
-  const setup = { options, account, binaries, place, password };
+  const setup = await prepare(options);
   const wanted = options.port ?? 0;
-  if (wanted !== 0) return serverOf(setup, wanted, await launch(setup, wanted));
+  if (wanted !== 0) return serverOf(setup, wanted, await launchPostgres(setup, wanted));
   const { server, port } = await launchOnFreePort(setup);
   return serverOf(setup, port, server);
 };

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { open, rename, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import type { Account } from './account.ts';
 import { withoutCode } from './file-errors.ts';
 import { signalIfAlive } from './owner.ts';
@@ -84,7 +85,7 @@ const watch = (server: ChildProcess, pid: number, account: Account | undefined):
   watcher.on('error', () => undefined);
   watcher.stdin.on('error', () => undefined);
   watcher.unref();
-  if ('unref' in watcher.stdin && typeof watcher.stdin.unref === 'function') watcher.stdin.unref();
+  if (watcher.stdin instanceof Socket) watcher.stdin.unref();
   server.once('exit', () => {
     watcher.stdin.end('ended\n');
   });
