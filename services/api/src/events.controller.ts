@@ -1,0 +1,34 @@
+import { Controller, Get, Inject, Req } from '@nestjs/common';
+import { apiRoutes, type EventPage } from '@signalbox/contracts';
+import { EventStore } from '@signalbox/event-store';
+import { CallClient } from '@signalbox/service-kit';
+import type { FastifyRequest } from 'fastify';
+import { inputOf } from './http/input.ts';
+import { contextOf } from './identity/gate.ts';
+import { eventRow } from './live/event-row.ts';
+
+@Controller()
+export class EventsController {
+  readonly #calls: CallClient;
+  readonly #store: EventStore;
+  constructor(@Inject(CallClient) calls: CallClient, @Inject(EventStore) store: EventStore) {
+    this.#calls = calls;
+    this.#store = store;
+  }
+
+  /** Never shows more than what is published: a subscriber that catches up here meets the bus without a gap. */
+  @Get(apiRoutes.listEvents.path)
+  async events(@Req() request: FastifyRequest): Promise<EventPage> {
+    const { after, limit } = inputOf(apiRoutes.listEvents, request).query;
+    const head = await this.#store.published();
+    const read = head > after ? await this.#store.readAll(after, limit) : [];
+    const events = read.filter(({ position }) => position <= head).map(eventRow);
+    return { storeId: this.#store.storeId, events, next: events.at(-1)?.position ?? after, head };
+  }
+
+  @Get(apiRoutes.listAudit.path)
+  audit(@Req() request: FastifyRequest) {
+    const { query } = inputOf(apiRoutes.listAudit, request);
+    return this.#calls.call('listAudit', query, contextOf(request));
+  }
+}
