@@ -44,11 +44,11 @@ class CreateAuditLogs implements MigrationInterface {
 }
 
 /**
- * Rows of jobs and assignments, and the views through which SQL sees them. `view` and `document` are `json`, not
- * `jsonb`: they give back every character as it was written, also those that `jsonb` refuses.
+ * Rows of jobs. `view` and `document` are `json`, not `jsonb`: they give back every character as it was written, also
+ * those that `jsonb` refuses.
  */
-class CreateReadModels implements MigrationInterface {
-  readonly name = 'CreateReadModels1767225600002';
+class CreateJobRows implements MigrationInterface {
+  readonly name = 'CreateJobRows1767225600002';
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
@@ -89,7 +89,20 @@ class CreateReadModels implements MigrationInterface {
       create index job_rows_status on audit.job_rows (status, created_at, job_id);
       create index job_rows_created_by on audit.job_rows (created_by, created_at, job_id);
       create index job_rows_targets on audit.job_rows using gin (target_ids);
-      create index job_rows_open on audit.job_rows (created_at) where ended_at is null;
+      create index job_rows_open on audit.job_rows (created_at) where ended_at is null`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('drop table audit.job_rows');
+  }
+}
+
+/** Rows of assignments; `view` as above. */
+class CreateAssignmentRows implements MigrationInterface {
+  readonly name = 'CreateAssignmentRows1767225600003';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
       create table audit.assignment_rows (
         assignment_id text primary key,
         job_id text not null,
@@ -117,7 +130,20 @@ class CreateReadModels implements MigrationInterface {
       );
       create index assignment_rows_job on audit.assignment_rows (job_id, target_id);
       create index assignment_rows_target on audit.assignment_rows (target_id, job_id);
-      create index assignment_rows_open on audit.assignment_rows (changed_at) where ended_at is null;
+      create index assignment_rows_open on audit.assignment_rows (changed_at) where ended_at is null`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('drop table audit.assignment_rows');
+  }
+}
+
+/** The views through which SQL sees the rows: these are the contract, the tables behind them are not. */
+class CreateViews implements MigrationInterface {
+  readonly name = 'CreateViews1767225600004';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
       create view audit.jobs as
         select job_id, name, status, target_type, target_ids, priority, not_before, max_attempts, run_timeout_ms,
                queue_timeout_ms, kill_grace_ms, lost_after_ms, template_id, document, document_hash, created_at,
@@ -132,15 +158,13 @@ class CreateReadModels implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(
-      'drop view audit.assignments, audit.jobs; drop table audit.assignment_rows, audit.job_rows',
-    );
+    await runner.query('drop view audit.assignments, audit.jobs');
   }
 }
 
 /** Open jobs that should have moved on: one row for each reason. */
 class CreateStuckJobs implements MigrationInterface {
-  readonly name = 'CreateStuckJobs1767225600003';
+  readonly name = 'CreateStuckJobs1767225600005';
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
@@ -178,4 +202,10 @@ class CreateStuckJobs implements MigrationInterface {
 }
 
 /** Every migration of schema `audit`, oldest first. A published one is never changed; a new one follows. */
-export const migrations = [CreateAuditLogs, CreateReadModels, CreateStuckJobs];
+export const migrations = [
+  CreateAuditLogs,
+  CreateJobRows,
+  CreateAssignmentRows,
+  CreateViews,
+  CreateStuckJobs,
+];

@@ -36,33 +36,98 @@ export interface RebuildOptions {
   readonly batchSize?: number;
 }
 
-/** What can be read, in order; the rest goes to the parked events, with all that follows in the same stream. */
-const readable = async (
-  events: readonly RecordedEvent[],
-  parkedStreams: Set<string>,
-  parkOne: (event: RecordedEvent, reason: string) => Promise<void>,
-): Promise<Event[]> => {
-  const decoded: Event[] = [];
-  for (const event of events) {
-    if (parkedStreams.has(event.stream)) {
-      await parkOne(event, 'an earlier event of its stream is parked');
-      continue;
+/** One rebuild: what it has done so far, in its one transaction. */
+class Rebuild {
+  #events = 0;
+  #parked = 0;
+  readonly #tx: pg.PoolClient;
+  readonly #state: PostgresReaderState;
+  readonly #partitions = new Partitions();
+  readonly #parkedStreams = new Set<string>();
+
+  constructor(tx: pg.PoolClient, state: PostgresReaderState) {
+    this.#tx = tx;
+    this.#state = state;
+  }
+
+  counts(): { readonly events: number; readonly parked: number } {
+    return { events: this.#events, parked: this.#parked };
+  }
+
+  /** Projects a page at once; if something in it cannot be written, one event after the other. */
+  async add(page: readonly RecordedEvent[]): Promise<void> {
+    const events: Event[] = [];
+    for (const recorded of page) {
+      const event = await this.#readable(recorded);
+      if (event !== undefined) events.push(event);
     }
+    if ((await this.#refusal(events)) !== undefined)
+      for (const event of events) await this.#addOne(event, page);
+    this.#events += page.length;
+  }
+
+  async #addOne(event: Event, page: readonly RecordedEvent[]): Promise<void> {
+    const recorded = page.find(({ position }) => position === event.position);
+    if (recorded === undefined) return;
+    const reason = this.#parkedStreams.has(event.stream) ? follows(event) : await this.#refusal([event]);
+    if (reason !== undefined) await this.#park(recorded, reason);
+  }
+
+  /** Writes all of the events, or nothing and says why. */
+  async #refusal(events: readonly Event[]): Promise<string | undefined> {
+    await this.#tx.query('savepoint page');
     try {
-      decoded.push(decodeEvent(event));
+      await projectEvents(this.#tx, events, this.#partitions);
+      await this.#tx.query('release savepoint page');
+      return undefined;
     } catch (error) {
-      if (!(error instanceof UndecodableEvent)) throw error;
-      parkedStreams.add(event.stream);
-      await parkOne(event, error.message);
+      await this.#tx.query('rollback to savepoint page');
+      return error instanceof Error ? error.message : String(error);
     }
   }
-  return decoded;
-};
+
+  /** The decoded event; undefined when it was parked, because it cannot be read or follows one that cannot. */
+  async #readable(recorded: RecordedEvent): Promise<Event | undefined> {
+    try {
+      if (!this.#parkedStreams.has(recorded.stream)) return decodeEvent(recorded);
+      await this.#park(recorded, follows(recorded));
+    } catch (error) {
+      if (!(error instanceof UndecodableEvent)) throw error;
+      await this.#park(recorded, error.message);
+    }
+    return undefined;
+  }
+
+  async #park(recorded: RecordedEvent, reason: string): Promise<void> {
+    await this.#state.park(this.#tx, recorded, reason);
+    this.#parkedStreams.add(recorded.stream);
+    this.#parked += 1;
+  }
+}
+
+const follows = ({ stream }: { readonly stream: string }): string => `follows a parked event of ${stream}`;
+
+/** Pages of the log up to `head`, oldest first. */
+async function* pagesOf(
+  store: EventStore,
+  head: Position,
+  size: number,
+): AsyncGenerator<readonly RecordedEvent[]> {
+  for (let position = positionStart; position < head;) {
+    const page = (await store.readAll(position, size)).filter((event) => event.position <= head);
+    const last = page.at(-1);
+    if (last === undefined) throw new Error(`expected events up to ${head}, got none after ${position}`);
+    yield page;
+    position = last.position;
+  }
+}
 
 /**
  * Builds the audit tables anew from the event store, up to its newest event, in one transaction that begins by locking
  * the projector's row. Queries see the old rows until the new ones are complete; an active projector waits, then finds
- * itself overtaken and goes on from the new position. A rebuild that fails changes nothing.
+ * itself overtaken and goes on from the new position. Events that cannot be shown are parked as the projector would.
+ *
+ * @throws Error the database or the store failed; nothing has changed
  */
 export const rebuildAudit = async (options: RebuildOptions): Promise<RebuildProgress> => {
   const { pool, store, onProgress, batchSize = 1_000 } = options;
@@ -73,18 +138,10 @@ export const rebuildAudit = async (options: RebuildOptions): Promise<RebuildProg
     await tx.query('set local statement_timeout = 0');
     for (const table of ['audit_logs', 'job_rows', 'assignment_rows'])
       await tx.query(`delete from audit.${table}`);
-    const partitions = new Partitions();
-    const parkedStreams = new Set<string>();
-    const parkOne = async (event: RecordedEvent, reason: string): Promise<void> => {
-      await state.park(tx, event, reason);
-      progress = { ...progress, parked: progress.parked + 1 };
-    };
-    for (let position = positionStart; position < head; position = progress.position) {
-      const page = (await store.readAll(position, batchSize)).filter((event) => event.position <= head);
-      const last = page.at(-1);
-      if (last === undefined) throw new Error(`expected events up to ${head}, got none after ${position}`);
-      await projectEvents(tx, await readable(page, parkedStreams, parkOne), partitions);
-      progress = { ...progress, events: progress.events + page.length, position: last.position };
+    const rebuild = new Rebuild(tx, state);
+    for await (const page of pagesOf(store, head, batchSize)) {
+      await rebuild.add(page);
+      progress = { ...rebuild.counts(), position: page.at(-1)?.position ?? progress.position, head };
       onProgress?.(progress);
     }
     await tx.query('update audit.reader_positions set position = $2 where name = $1', [projectorName, head]);

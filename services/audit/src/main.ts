@@ -1,0 +1,28 @@
+import { EventsTransport } from '@signalbox/bus-nats';
+import { CallServer, type Env, runAsMain, startService } from '@signalbox/service-kit';
+import { DataSource } from 'typeorm';
+import { appModule } from './app.module.ts';
+import { calls } from './calls.ts';
+import { settings } from './config.ts';
+import { PositionWatch } from './position-watch.ts';
+
+/** Starts the audit service: it remembers. */
+export const start = (env: Env) =>
+  startService({
+    name: 'audit',
+    settings,
+    env,
+    port: ({ port }) => port,
+    module: appModule,
+    transports: (app, { logger }, { natsUrl }) => [
+      app.get(EventsTransport),
+      new CallServer({
+        natsUrl,
+        service: 'audit',
+        answers: calls(app.get(DataSource), app.get(PositionWatch)),
+        logger,
+      }),
+    ],
+  });
+
+if (import.meta.main) await runAsMain(start);
