@@ -1,6 +1,6 @@
 import { positionStart, type Position, type RecordedEvent } from '@signalbox/contracts';
 import { expect, it } from '@jest/globals';
-import { EventStore, noStream } from '../event-store.ts';
+import { type EventStore, noStream } from '../event-store.ts';
 import { newEvents, readToEnd, unique, type Bench } from './new-event.ts';
 
 /** Appends to streams of its own, one after the other, 1 to 3 events each time; answers the positions in order. */
