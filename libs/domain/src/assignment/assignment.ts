@@ -30,7 +30,8 @@ export type AssignmentState =
 
 export const initialState: AssignmentState = { status: 'QUEUED', attempts: 0, last: null };
 
-export const attemptOf = (state: AssignmentState): number => ('attempt' in state ? state.attempt : state.attempts);
+export const attemptOf = (state: AssignmentState): number =>
+  'attempt' in state ? state.attempt : state.attempts;
 
 const changed = (state: AssignmentState, data: DataOf<'JobStatusChanged'>): AssignmentState => {
   const to: Status = data.to;

@@ -43,8 +43,16 @@ export type AssignmentCommand =
   | ({ readonly type: 'Cancel' } & DispatcherWord)
   | ({ readonly type: 'QueueTimeout' } & DispatcherWord)
   | ({ readonly type: 'AgentRevoked' } & DispatcherWord)
-  | ({ readonly type: 'RunTimeout'; readonly attempt: number; readonly cancelRequested: boolean } & DispatcherWord)
-  | ({ readonly type: 'AgentLost'; readonly attempt: number; readonly cancelRequested: boolean } & DispatcherWord);
+  | ({
+      readonly type: 'RunTimeout';
+      readonly attempt: number;
+      readonly cancelRequested: boolean;
+    } & DispatcherWord)
+  | ({
+      readonly type: 'AgentLost';
+      readonly attempt: number;
+      readonly cancelRequested: boolean;
+    } & DispatcherWord);
 
 const countOf: Record<EndStatus, keyof Counts> = {
   SUCCEEDED: 'succeeded',
@@ -82,10 +90,16 @@ interface End {
 
 /** The one place that ends an attempt: another follows while there are any, else the assignment ends. */
 const end = (state: AssignmentState, name: DispatcherWord, how: End): readonly Fact[] => {
-  const attempt = attemptOf(state);
+  // An end before the first attempt names the attempt that would have been: attempts count from 1.
+  const attempt = Math.max(1, attemptOf(state));
   const agentId = 'agentId' in state ? state.agentId : null;
   const { status, reason, result } = how;
-  const assignment = { id: assignmentId(name.jobId, name.targetId), targetId: name.targetId, agentId, attempt };
+  const assignment = {
+    id: assignmentId(name.jobId, name.targetId),
+    targetId: name.targetId,
+    agentId,
+    attempt,
+  };
   const base = { jobId: name.jobId, from: state.status, assignment };
   const again =
     how.mayRetry &&
@@ -94,14 +108,22 @@ const end = (state: AssignmentState, name: DispatcherWord, how: End): readonly F
     (status === 'FAILED' || status === 'TIMED_OUT');
   if (again) {
     const attemptEnd = { status, reason, result };
-    return [{ type: 'JobStatusChanged', data: { ...base, to: 'QUEUED', reason, result: null, attemptEnd, job: null } }];
+    return [
+      {
+        type: 'JobStatusChanged',
+        data: { ...base, to: 'QUEUED', reason, result: null, attemptEnd, job: null },
+      },
+    ];
   }
   const job = name.targets === 1 ? { status, counts: countsOfOne(status) } : null;
   return [{ type: 'JobStatusChanged', data: { ...base, to: status, reason, result, attemptEnd: null, job } }];
 };
 
 /** The attempt of the agent that speaks, or the refusal: 409 for all that the log has moved beyond. */
-const heldBy = (state: AssignmentState, word: AgentWord): Extract<AssignmentState, { status: 'IN_PROGRESS' }> => {
+const heldBy = (
+  state: AssignmentState,
+  word: AgentWord,
+): Extract<AssignmentState, { status: 'IN_PROGRESS' }> => {
   if (state.status !== 'IN_PROGRESS' || state.attempt !== word.attempt || state.agentId !== word.agentId) {
     throw ended(word, word.attempt, state);
   }
@@ -149,7 +171,12 @@ const reportEnd = (
   return end(state, { jobId, targetId, targets }, { status, reason, result, mayRetry: true });
 };
 
-const leaseFact = ({ jobId, targetId, agentId, attempt }: AgentWord) => ({ jobId, targetId, agentId, attempt });
+const leaseFact = ({ jobId, targetId, agentId, attempt }: AgentWord) => ({
+  jobId,
+  targetId,
+  agentId,
+  attempt,
+});
 
 const final = (status: EndStatus, code: Reason['code'], message: string): End => ({
   status,
@@ -189,7 +216,9 @@ const decide = (state: AssignmentState, command: AssignmentCommand): readonly Fa
       return reportEnd(state, command);
     case 'ExpireLease': {
       const open = state.status === 'IN_PROGRESS' && state.attempt === command.attempt && !state.leaseExpired;
-      return open && state.agentId === command.agentId ? [{ type: 'LeaseExpired', data: leaseFact(command) }] : [];
+      return open && state.agentId === command.agentId
+        ? [{ type: 'LeaseExpired', data: leaseFact(command) }]
+        : [];
     }
     case 'ResumeLease':
       return heldBy(state, command).leaseExpired ? [{ type: 'LeaseResumed', data: leaseFact(command) }] : [];
@@ -199,7 +228,11 @@ const decide = (state: AssignmentState, command: AssignmentCommand): readonly Fa
     }
     case 'QueueTimeout': {
       if (state.status === 'IN_PROGRESS' || isEnd(state.status)) return [];
-      return end(state, command, final('TIMED_OUT', 'queue-timeout', 'it did not start within the queue timeout'));
+      return end(
+        state,
+        command,
+        final('TIMED_OUT', 'queue-timeout', 'it did not start within the queue timeout'),
+      );
     }
     case 'AgentRevoked': {
       if (isEnd(state.status)) return [];

@@ -7,7 +7,12 @@ import type { Fact } from '@signalbox/contracts';
  */
 export type DeviceState =
   | { readonly kind: 'none' }
-  | { readonly kind: 'invited'; readonly tokenId: string; readonly name: string | null; readonly expiresAt: string }
+  | {
+      readonly kind: 'invited';
+      readonly tokenId: string;
+      readonly name: string | null;
+      readonly expiresAt: string;
+    }
   | { readonly kind: 'enrolled'; readonly agentId: string; readonly tokenId: string }
   | { readonly kind: 'revoked'; readonly agentId: string };
 
