@@ -1,0 +1,64 @@
+/** The audit service's maintenance, and the database on which the programs of this folder run it. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface RebuildProgress {
+  readonly events: number;
+  readonly parked: number;
+  readonly position: string;
+  readonly head: string;
+}
+
+export interface ParkedRow {
+  readonly position: string;
+  readonly stream: string;
+  readonly type: string;
+  readonly parkedAt: string;
+  readonly reason: string;
+}
+
+/** What `services/audit/src/maintenance.ts` exports. */
+interface Maintenance {
+  readonly rebuild: (
+    databaseUrl: string,
+    onProgress: (progress: RebuildProgress) => void,
+  ) => Promise<RebuildProgress>;
+  readonly parked: (databaseUrl: string, limit: number) => Promise<readonly ParkedRow[]>;
+  readonly redrive: (
+    databaseUrl: string,
+    stream: string,
+  ) => Promise<{ readonly handled: number; readonly left: number }>;
+}
+
+const runFile = join(import.meta.dirname, '../.signalbox/run.json');
+
+/**
+ * Address of the database: DATABASE_URL, else that of the running system.
+ *
+ * @throws Error there is neither
+ */
+export const databaseUrl = (): string => {
+  const given = process.env['DATABASE_URL'];
+  if (given !== undefined && given !== '') return given;
+  if (existsSync(runFile)) {
+    const run: { databaseUrl?: string } = JSON.parse(readFileSync(runFile, 'utf8'));
+    if (run.databaseUrl !== undefined) return run.databaseUrl;
+  }
+  throw new Error(`expected DATABASE_URL or a running system (${runFile}), got neither`);
+};
+
+export const loadMaintenance = async (): Promise<Maintenance> => {
+  const file = new URL('../services/audit/src/maintenance.ts', import.meta.url);
+  const maintenance: Maintenance = await import(file.href);
+  return maintenance;
+};
+
+/** Runs a program of this folder; a failure is one line and exit code 1. */
+export const runProgram = async (work: () => Promise<void>): Promise<void> => {
+  try {
+    await work();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+};
