@@ -107,6 +107,24 @@ describe('calls between services', () => {
     await service.stop();
   });
 
+  it('whose request or answer is too large for a message are refused at once', async () => {
+    const { service } = await start([
+      answer('listAudit', () => ({ items: [], nextCursor: 'x'.repeat(1_100_000) })),
+      canceled,
+    ]);
+    await withClient(async (client) => {
+      await expect(client.call('listAudit', { limit: 1 }, context)).rejects.toMatchObject({
+        code: 'invalid-request',
+        errors: [{ field: 'query.limit' }],
+      });
+      const reason = 'x'.repeat(1_100_000);
+      await expect(client.call('cancelJob', { jobId, reason }, context)).rejects.toMatchObject({
+        code: 'body-too-large',
+      });
+    });
+    await service.stop();
+  });
+
   it('that nobody answers are unavailable', async () => {
     await withClient(async (client) => {
       await expect(cancel(client, { findMs: 200 })).rejects.toMatchObject({ code: 'unavailable' });

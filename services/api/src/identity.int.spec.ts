@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { KeyIssued, Me, decodeEvent, streams, type Event } from '@signalbox/contracts';
+import { KeyIssued, Me, apiRoutes, decodeEvent, streams, type Event } from '@signalbox/contracts';
 import { eventually } from '@signalbox/testkit';
 import { adminKey, send, startApiUnderTest, type ApiUnderTest } from './testing/api-under-test.ts';
 
@@ -27,6 +27,16 @@ describe('the door', () => {
       expect(response.headers.get('content-type')).toContain('application/problem+json');
     }
     expect((await api.request('POST', '/api/v1/jobs', { key: null, body: '{' })).status).toBe(401);
+  });
+
+  it('guards every route of the table, and has them all', async () => {
+    for (const { method, path, access } of Object.values(apiRoutes)) {
+      const real = path
+        .replace(':targetId', 'device-1')
+        .replace(':id', '0b1f7a52-6d5e-4c0a-9d3f-2f6f1f3a9c11');
+      const { status } = await api.request(method, real, { key: null });
+      expect([method, path, status]).toEqual([method, path, access === 'public' ? 200 : 401]);
+    }
   });
 
   it('takes the key from either header', async () => {

@@ -124,6 +124,15 @@ export class CallClient {
       );
     } catch (error) {
       if (isNoResponders(error)) throw error;
+      if (error instanceof Error && error.message.includes('max_payload')) {
+        throw new DomainError(
+          'body-too-large',
+          `expected a request that fits into a message, got one that does not`,
+          {
+            cause: error,
+          },
+        );
+      }
       const why = error instanceof TimeoutError ? `none within ${timeoutMs} ms` : 'a broken connection';
       throw new DomainError(
         'unavailable',

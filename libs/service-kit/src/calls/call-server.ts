@@ -1,4 +1,5 @@
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
+import type { Reply } from '@signalbox/contracts';
 import { ServerNats, type CustomTransportStrategy } from '@nestjs/microservices';
 import { withinMs } from '../lifecycle.ts';
 import { Logger } from '../logger.ts';
@@ -16,6 +17,9 @@ export interface CallServerOptions {
 }
 
 const closeMs = 3_000;
+/** The server's own default, and what Nest adds around an answer. */
+const standardPayloadBytes = 1_048_576;
+const envelopeBytes = 1_024;
 
 /**
  * Nest's NATS transport with our list of answers. While held it is not subscribed, so that callers meet another replica
@@ -69,6 +73,18 @@ export class CallServer extends ServerNats implements CustomTransportStrategy {
     await super.close();
   }
 
+  /** The server refuses messages beyond its limit, and the caller would wait in vain. */
+  #fitting(reply: Reply<unknown>): Reply<unknown> {
+    const most = (this.#client?.info?.max_payload ?? standardPayloadBytes) - envelopeBytes;
+    const sizeBytes = Buffer.byteLength(JSON.stringify(reply));
+    if (sizeBytes <= most) return reply;
+    const message = `expected an answer of at most ${most} bytes, got ${sizeBytes}; ask for fewer with \`limit\``;
+    return {
+      ok: false,
+      refusal: { code: 'invalid-request', message, errors: [{ field: 'query.limit', message }] },
+    };
+  }
+
   #subscribe(): void {
     const client = this.#client;
     if (client === undefined) return;
@@ -98,7 +114,7 @@ export class CallServer extends ServerNats implements CustomTransportStrategy {
   }
 
   #answer(each: Answer, message: unknown): Promise<unknown> {
-    const reply = each.reply(message, this.#log);
+    const reply = each.reply(message, this.#log).then((value) => this.#fitting(value));
     this.#running.add(reply);
     void reply.finally(() => this.#running.delete(reply));
     return reply;
