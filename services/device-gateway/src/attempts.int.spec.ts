@@ -1,0 +1,287 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { type OutputChunk, positionStart } from '@signalbox/contracts';
+import { InMemoryEventStore } from '@signalbox/event-store/testing';
+import { migrate, openPool } from '@signalbox/postgres';
+import { Story, type TestDatabase, createDatabase } from '@signalbox/testkit';
+import type { Pool } from 'pg';
+import { claim, renew } from './attempts.ts';
+import type { AgentIdentity } from './credentials.ts';
+import { JobDocuments } from './job-documents.ts';
+import { OpenAssignments } from './open-assignments.ts';
+import { Output } from './output.ts';
+import { poll } from './polls.ts';
+import { type ReportDeps, takeOutput, takeStatus } from './report.ts';
+import { sweepLeases } from './sweep.ts';
+import { keepEvidence } from './tables/evidence.ts';
+import { Leases } from './tables/leases.ts';
+import { migrations } from './tables/migrations.ts';
+import { OutputTable } from './tables/output.ts';
+
+let database: TestDatabase;
+let pool: Pool;
+let store: InMemoryEventStore;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  pool = openPool({ url: database.url, applicationName: 'test' });
+  await migrate(pool, 'gateway', migrations);
+});
+
+beforeEach(async () => {
+  await pool.query('truncate gateway.leases, gateway.output, gateway.evidence, gateway.heartbeat');
+  store = new InMemoryEventStore();
+});
+
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+const agent = (agentId: string): AgentIdentity => ({ agentId, kind: 'device', deviceId: agentId });
+const pi = agent('pi');
+const never = new AbortController().signal;
+const ask = { waitMs: 0, claim: true, accept: true, holding: [] };
+const now = () => new Date().toISOString();
+
+/** One replica of the gateway: its own memory over the shared store and tables. */
+const replica = (db: Pool = pool, leaseMs = 60_000): ReportDeps => ({
+  store,
+  open: new OpenAssignments(),
+  documents: new JobDocuments(store),
+  leases: new Leases(db),
+  output: new Output(new OutputTable(db), () => undefined),
+  leaseMs: () => leaseMs,
+  now,
+  onError: (message, error) => {
+    throw new Error(message, { cause: error });
+  },
+  keepEvidence: (who, ref, kind, detail) => keepEvidence(db, who, ref, kind, detail),
+});
+
+/** Lets a replica see all that the log has, as its follower would. */
+const follow = async (deps: ReportDeps, story: Story): Promise<void> => {
+  for (const event of await story.all()) deps.open.apply(event);
+};
+
+const scheduled = async (maxAttempts = 1): Promise<Story> => {
+  const story = new Story(store, 'pi', Date.now() - 60_000);
+  await story.create();
+  await story.assign(1, maxAttempts);
+  return story;
+};
+const refOf = (story: Story, attempt = 1) => ({ jobId: story.jobId, targetId: 'pi', attempt });
+const chunk = (sequence: number, text: string): OutputChunk => ({
+  sequence,
+  stream: 'stdout',
+  at: now(),
+  text,
+});
+const end = { exitCode: 0, signal: null, executedSteps: 1, failedStep: null, output: [] };
+const kinds = async () => (await pool.query<{ kind: string }>('select kind from gateway.evidence')).rows;
+
+describe('a poll', () => {
+  it('that finds nothing asks no database', async () => {
+    const unused = openPool({ url: database.url, applicationName: 'unused' });
+    const deps = replica(unused);
+    for (let count = 0; count < 1000; count += 1) await poll(deps, pi, ask, never);
+    expect(unused.totalCount).toBe(0);
+    await unused.end();
+  });
+
+  it('claims what is offered, and answers it again when the answer was lost', async () => {
+    const story = await scheduled();
+    const [first, second] = [replica(), replica()];
+    await follow(first, story);
+    const answer = await poll(first, pi, ask, never);
+    expect(answer.offer).toMatchObject({ ...refOf(story), claimed: true, resumed: false });
+    await follow(second, story);
+    expect((await poll(second, pi, ask, never)).offer).toMatchObject({
+      ...refOf(story),
+      claimed: true,
+      resumed: true,
+    });
+    const holding = { ...ask, holding: [refOf(story)] };
+    expect((await poll(second, pi, holding, never)).offer).toBeNull();
+    expect((await story.all()).filter((event) => event.type === 'JobStatusChanged')).toHaveLength(1);
+  });
+
+  it('waits for an assignment and is woken by it', async () => {
+    const story = new Story(store, 'pi', Date.now() - 60_000);
+    const deps = replica();
+    await story.create();
+    const waiting = poll(deps, pi, { ...ask, waitMs: 30_000 }, never);
+    for (const event of await story.assign()) deps.open.apply(event);
+    expect((await waiting).offer).toMatchObject(refOf(story));
+  });
+
+  it('tells of a cancel, and of held attempts that the log has ended, also where memory is behind', async () => {
+    const story = await scheduled();
+    const [deps, behind] = [replica(), replica()];
+    await follow(deps, story);
+    await follow(behind, story);
+    await poll(deps, pi, ask, never);
+    const holding = { ...ask, accept: false, holding: [refOf(story)] };
+    expect(await poll(behind, pi, holding, never)).toMatchObject({ cancel: [], drop: [] });
+    await story.requestCancel();
+    await follow(deps, story);
+    expect((await poll(deps, pi, holding, never)).cancel).toEqual([refOf(story)]);
+    await story.report('CANCELED');
+    await follow(deps, story);
+    expect((await poll(deps, pi, holding, never)).drop).toEqual([refOf(story)]);
+  });
+
+  it('claims nothing of a job whose cancel was requested before it was assigned', async () => {
+    const story = new Story(store, 'pi', Date.now() - 60_000);
+    await story.create();
+    await story.requestCancel();
+    await story.assign();
+    const deps = replica();
+    await follow(deps, story);
+    expect((await poll(deps, pi, ask, never)).offer).toBeNull();
+    expect((await story.all()).at(-1)?.type).toBe('JobAssigned');
+  });
+});
+
+describe('a claim', () => {
+  it('by two replicas for two agents is given once', async () => {
+    const story = await scheduled();
+    const [first, second] = [replica(), replica()];
+    await Promise.all([follow(first, story), follow(second, story)]);
+    const claims = await Promise.allSettled([
+      claim(first, pi, refOf(story)),
+      claim(second, agent('thief'), refOf(story)),
+    ]);
+    expect(claims.map((each) => each.status)).toEqual(['fulfilled', 'rejected']);
+    const { rows } = await pool.query('select agent_id from gateway.leases');
+    expect(rows).toEqual([{ agent_id: 'pi' }]);
+  });
+
+  it('that the log refuses leaves no lease', async () => {
+    const story = await scheduled();
+    const deps = replica();
+    await follow(deps, story);
+    await story.command({ type: 'Cancel', jobId: story.jobId, targetId: 'pi', targets: 1 });
+    await expect(claim(deps, pi, refOf(story))).rejects.toMatchObject({ code: 'attempt-ended' });
+    expect((await pool.query('select * from gateway.leases')).rows).toEqual([]);
+  });
+});
+
+describe('a lease', () => {
+  const expireNow = async (deps: ReportDeps): Promise<void> => {
+    await deps.leases.beat(1000, 0);
+    await pool.query(`update gateway.leases set expires_at = now() - interval '1 second'`);
+    await sweepLeases({
+      ...deps,
+      onError: (message, error) => {
+        throw new Error(message, { cause: error });
+      },
+    });
+  };
+
+  it('that expired is in the log once, and a device that is back goes on', async () => {
+    const story = await scheduled();
+    const deps = replica();
+    await follow(deps, story);
+    await poll(deps, pi, ask, never);
+    await expireNow(deps);
+    await sweepLeases({ ...deps, onError: () => undefined });
+    await follow(deps, story);
+    expect(await renew(deps, pi, refOf(story))).toEqual({ leaseMs: 60_000, cancel: false });
+    await renew(deps, pi, refOf(story));
+    expect((await story.all()).map((event) => event.type).slice(-2)).toEqual([
+      'LeaseExpired',
+      'LeaseResumed',
+    ]);
+    expect((await pool.query('select state from gateway.leases')).rows).toEqual([{ state: 'open' }]);
+  });
+
+  it('does not expire after a gap of the gateways’ own heartbeat', async () => {
+    const story = await scheduled();
+    const deps = replica();
+    await follow(deps, story);
+    await poll(deps, pi, ask, never);
+    await deps.leases.beat(1000, 0);
+    await pool.query(`update gateway.heartbeat set at = now() - interval '1 hour'`);
+    await pool.query(`update gateway.leases set expires_at = now() - interval '1 second'`);
+    await deps.leases.beat(1000, 60_000);
+    expect(await deps.leases.expire()).toEqual([]);
+    await pool.query(`update gateway.heartbeat set calm_after = now()`);
+    expect(await deps.leases.expire()).toHaveLength(1);
+  });
+
+  it('of an attempt that is not running goes without an event', async () => {
+    const story = await scheduled();
+    const deps = replica();
+    await deps.leases.take({ assignmentId: `${story.jobId}-pi`, attempt: 1, agentId: 'pi' }, 1);
+    await expireNow(deps);
+    expect((await story.all()).at(-1)?.type).toBe('JobAssigned');
+    expect((await pool.query('select * from gateway.leases')).rows).toEqual([]);
+  });
+
+  it('of an attempt that has ended is refused', async () => {
+    const story = await scheduled(2);
+    const deps = replica();
+    await follow(deps, story);
+    await poll(deps, pi, ask, never);
+    await story.report('FAILED');
+    await follow(deps, story);
+    await expect(renew(deps, pi, refOf(story))).rejects.toMatchObject({ code: 'attempt-ended' });
+  });
+});
+
+describe('output and end', () => {
+  const running = async (deps: ReportDeps): Promise<Story> => {
+    const story = await scheduled(2);
+    await follow(deps, story);
+    await poll(deps, pi, ask, never);
+    return story;
+  };
+
+  it('go on at another replica, and a repeated chunk is stored once', async () => {
+    const [first, second] = [replica(), replica()];
+    const story = await running(first);
+    await follow(second, story);
+    await takeOutput(first, pi, refOf(story), [chunk(1, 'a')]);
+    await takeOutput(second, pi, refOf(story), [chunk(1, 'a'), chunk(2, 'b')]);
+    const stood = await takeOutput(first, pi, refOf(story), [chunk(2, 'b'), chunk(3, 'c')]);
+    expect(stood).toMatchObject({ nextSequence: 4, bytes: 3 });
+    const read = await first.output.read({ jobId: story.jobId, targetId: 'pi', fromSequence: 1, limit: 10 });
+    expect(read.chunks.map((each) => each.text).join('')).toBe('abc');
+    const wrong = { ...end, status: 'SUCCEEDED', outputBytes: 3, outputHash: 'f'.repeat(64) } as const;
+    await expect(takeStatus(second, pi, refOf(story), wrong)).rejects.toMatchObject({
+      code: 'output-mismatch',
+      expected: { nextSequence: 4 },
+    });
+    const right = { ...end, status: 'SUCCEEDED', outputBytes: 3, outputHash: stood.hash } as const;
+    expect(await takeStatus(second, pi, refOf(story), right)).toMatchObject({ repeated: false });
+    expect(await takeStatus(first, pi, refOf(story), right)).toMatchObject({ repeated: true });
+    const last = (await story.all()).at(-1);
+    expect(last).toMatchObject({
+      data: { to: 'SUCCEEDED', result: { outputBytes: 3, outputHash: stood.hash } },
+    });
+  });
+
+  it('of an old attempt change nothing and are kept as evidence', async () => {
+    const deps = replica();
+    const story = await running(deps);
+    await takeStatus(deps, pi, refOf(story), { ...end, status: 'FAILED' });
+    await story.assign(2, 2);
+    await follow(deps, story);
+    await poll(deps, pi, ask, never);
+    const before = (await store.readAll(positionStart, 100)).length;
+    await expect(takeOutput(deps, pi, refOf(story, 1), [chunk(1, 'late')])).rejects.toMatchObject({
+      code: 'attempt-ended',
+    });
+    await expect(
+      takeStatus(deps, pi, refOf(story, 1), { ...end, status: 'SUCCEEDED' }),
+    ).rejects.toMatchObject({
+      code: 'attempt-ended',
+    });
+    await expect(
+      takeStatus(deps, agent('thief'), refOf(story, 2), { ...end, status: 'FAILED' }),
+    ).rejects.toMatchObject({ code: 'attempt-ended' });
+    expect(await store.readAll(positionStart, 100)).toHaveLength(before);
+    expect(await kinds()).toEqual([{ kind: 'output' }, { kind: 'status' }, { kind: 'status' }]);
+    expect((await pool.query('select * from gateway.output')).rows).toEqual([]);
+  });
+});
