@@ -14,6 +14,18 @@ export const osRelease = async (field: string): Promise<string | undefined> => {
   return new RegExp(`^${field}="?([^"\\n]*)"?$`, 'm').exec(text)?.[1];
 };
 
+/** apt and dpkg-deb call further programs, such as gpgv and tar; without them a signature counts as missing. */
+const searchPath = (): string =>
+  [
+    process.env['PATH'] ?? '',
+    '/usr/local/sbin',
+    '/usr/local/bin',
+    '/usr/sbin',
+    '/usr/bin',
+    '/sbin',
+    '/bin',
+  ].join(':');
+
 /** Keeps lists, packages and locks in `dir`; only the machine's keys and the list of what is installed are read. */
 const privateOptions = (dir: string, sources: string): string[] =>
   [
@@ -51,7 +63,7 @@ export const downloadPackage = async (name: string, dir: string, suite?: string)
   const options = privateOptions(dir, sources);
   const settings = {
     cwd: join(dir, 'download'),
-    env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
+    env: { ...process.env, PATH: searchPath(), LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
     timeout: updateTimeoutMs,
     maxBuffer: 16 * 1024 * 1024,
   };
