@@ -1,0 +1,88 @@
+/** What the machine gives without us: the figures that the pipeline is compared with. */
+import { randomUUID } from 'node:crypto';
+import { connectBus } from '@signalbox/bus-nats';
+import type { NewEvent } from '@signalbox/contracts';
+import { noStream } from '@signalbox/event-store';
+import { openPostgresEventStore } from '@signalbox/event-store-postgres';
+import { openPool } from '@signalbox/postgres';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { Client } from 'pg';
+import { inParallel } from './measure.ts';
+
+const body = JSON.stringify({ from: 'SCHEDULED', to: 'IN_PROGRESS', padding: 'x'.repeat(240) });
+const count = 8_000;
+const numbers = Array.from({ length: count }, (_, index) => index);
+const perSecond = (amount: number, begun: number): number => (amount / (performance.now() - begun)) * 1000;
+
+const newEvent = (): NewEvent => ({
+  id: randomUUID(),
+  type: 'JobStatusChanged',
+  version: 1,
+  occurredAt: new Date().toISOString(),
+  actor: { type: 'service', id: 'bench' },
+  correlationId: randomUUID(),
+  causationId: null,
+  body,
+});
+
+/** Events per second into a store of its own database, each waiting for the disk. */
+export const storeAppends = async (databaseUrl: string, inFlight: number): Promise<number> => {
+  const url = await ownDatabase(databaseUrl);
+  const pool = openPool({ url, applicationName: 'bench' });
+  const store = await openPostgresEventStore({ pool });
+  const append = () => store.append(`job-${randomUUID()}`, noStream, [newEvent()]);
+  await inParallel(inFlight, numbers.slice(0, 500), append);
+  const begun = performance.now();
+  await inParallel(inFlight, numbers, append);
+  const result = perSecond(count, begun);
+  await pool.end();
+  return result;
+};
+
+/** Messages per second into a file stream of its own, each acknowledged. */
+export const streamPublishes = async (natsUrl: string): Promise<number> => {
+  const nc = await connectBus({ url: natsUrl, name: 'bench' });
+  const manager = await jetstreamManager(nc);
+  await manager.streams.add({ name: 'BENCH', subjects: ['bench.>'] });
+  const js = jetstream(nc);
+  const begun = performance.now();
+  await inParallel(256, numbers, (index) => js.publish(`bench.${index % 1000}`, body));
+  const result = perSecond(count, begun);
+  await manager.streams.delete('BENCH');
+  await nc.close();
+  return result;
+};
+
+/** Rows per second into a table like `audit_logs`, in batches of one statement. */
+export const auditInserts = async (databaseUrl: string, batch: number): Promise<number> => {
+  const client = new Client({ connectionString: await ownDatabase(databaseUrl) });
+  await client.connect();
+  await client.query(`
+    create table rows (id uuid primary key, at timestamptz not null, actor text not null, type text not null,
+      correlation_id text not null, payload jsonb not null);
+    create index on rows (at); create index on rows (correlation_id, at); create index on rows (type, at)`);
+  const begun = performance.now();
+  for (let from = 0; from < count; from += batch) {
+    const ids = numbers.slice(from, from + batch).map(() => randomUUID());
+    await client.query({
+      name: 'bench-rows',
+      text: `insert into rows select id, now(), 'service:bench', 'JobStatusChanged', id::text, $2::jsonb
+             from unnest($1::uuid[]) as id on conflict do nothing`,
+      values: [ids, body],
+    });
+  }
+  const result = perSecond(count, begun);
+  await client.end();
+  return result;
+};
+
+const ownDatabase = async (databaseUrl: string): Promise<string> => {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  const name = `bench_${randomUUID().replaceAll('-', '')}`;
+  await client.query(`create database ${name}`);
+  await client.end();
+  const url = new URL(databaseUrl);
+  url.pathname = `/${name}`;
+  return url.href;
+};

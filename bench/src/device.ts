@@ -1,0 +1,85 @@
+/** A simulated device on the real agent protocol, over a pooled HTTP client: two requests for a short job. */
+import type { Pool } from 'undici';
+
+const prefix = '/api/v1/agent';
+
+/** One request with JSON both ways. @throws Error for every answer but 2xx */
+export const requestJson = async (
+  pool: Pool,
+  method: 'GET' | 'POST',
+  path: string,
+  body: unknown,
+  authorization?: string,
+): Promise<unknown> => {
+  const answer = await pool.request({
+    method,
+    path,
+    headers: {
+      'content-type': 'application/json',
+      ...(authorization === undefined ? {} : { authorization }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await answer.body.text();
+  if (answer.statusCode >= 300)
+    throw new Error(`expected ${method} ${path} to succeed, got ${answer.statusCode}: ${text}`);
+  return JSON.parse(text);
+};
+
+interface Offer {
+  readonly jobId: string;
+  readonly targetId: string;
+  readonly attempt: number;
+}
+
+interface PollAnswer {
+  readonly offer: Offer | null;
+}
+
+const asAnswer = (value: unknown): PollAnswer => value as PollAnswer;
+const nextOf = (value: unknown): PollAnswer => (value as { readonly next: PollAnswer }).next;
+
+export interface Device {
+  readonly deviceId: string;
+  readonly credential: string;
+}
+
+/** Enrols a device with a one-time token. */
+export const enrolDevice = async (
+  api: Pool,
+  gateway: Pool,
+  adminKey: string,
+  name: string,
+): Promise<Device> => {
+  const issued = await requestJson(api, 'POST', '/api/v1/enrolment-tokens', { name }, `Bearer ${adminKey}`);
+  const { token } = issued as { readonly token: string };
+  const facts = { agentVersion: 'bench', os: 'linux', architecture: 'x64' };
+  const enrolled = await requestJson(gateway, 'POST', `${prefix}/enrol`, { token, ...facts });
+  const { agentId, credential } = enrolled as { readonly agentId: string; readonly credential: string };
+  return { deviceId: agentId, credential };
+};
+
+/** Takes jobs until `isOver`; each ends at once as succeeded with one chunk of output. `onOffer` hears of each job. */
+export const runDevice = async (
+  gateway: Pool,
+  device: Device,
+  isOver: () => boolean,
+  onOffer: (jobId: string) => void,
+): Promise<void> => {
+  const authorization = `Bearer ${device.credential}`;
+  let answer: PollAnswer = { offer: null };
+  while (!isOver()) {
+    if (answer.offer === null) {
+      answer = asAnswer(
+        await requestJson(gateway, 'POST', `${prefix}/poll`, { waitMs: 2000 }, authorization),
+      );
+      continue;
+    }
+    const { jobId, targetId, attempt } = answer.offer;
+    onOffer(jobId);
+    const path = `${prefix}/assignments/${jobId}/${targetId}/attempts/${attempt}/status`;
+    const output = [{ sequence: 1, stream: 'stdout', at: new Date().toISOString(), text: 'done\n' }];
+    const report = { status: 'SUCCEEDED', exitCode: 0, executedSteps: 1, output, next: { waitMs: 2000 } };
+    answer = nextOf(await requestJson(gateway, 'POST', path, report, authorization));
+  }
+};

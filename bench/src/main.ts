@@ -1,0 +1,69 @@
+/**
+ * `npm run bench [-- --devices N --jobs N --in-flight N]`: the whole pipeline beside its raw ceilings, in one run on one
+ * machine. Prints its settings with the figures; compare figures of one run only.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { buildAll } from '@signalbox/tools/build';
+import { startSystem } from '@signalbox/tools/system';
+import { auditInserts, storeAppends, streamPublishes } from './ceilings.ts';
+import { closeFleet, openFleet, runPipeline } from './pipeline.ts';
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+const { values } = parseArgs({
+  options: {
+    devices: { type: 'string', default: '100' },
+    jobs: { type: 'string', default: '3000' },
+    'in-flight': { type: 'string', default: '64' },
+    separate: { type: 'boolean', default: false },
+    'keep-logs': { type: 'boolean', default: false },
+  },
+});
+const settings = {
+  devices: Number(values.devices),
+  jobs: Number(values.jobs),
+  inFlight: Number(values['in-flight']),
+};
+
+const row = (name: string, value: number, unit: string): void => {
+  say(`  ${name.padEnd(58)} ${value.toFixed(value < 100 ? 1 : 0).padStart(8)} ${unit}`);
+};
+
+const stateDir = await mkdtemp(join(tmpdir(), 'signalbox-bench-'));
+await buildAll();
+const system = await startSystem({ stateDir, port: 0, separate: values.separate });
+try {
+  say(`machine: ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}, fsync on`);
+  say(
+    `settings: ${JSON.stringify(settings)}, services ${values.separate ? 'each in its own process' : 'in one process'}`,
+  );
+  const fleet = await openFleet(system, settings.devices, settings.inFlight);
+  await runPipeline(fleet, system.adminKey, { jobs: 300, inFlight: settings.inFlight });
+  const pipeline = await runPipeline(fleet, system.adminKey, settings);
+  const idle = await runPipeline(fleet, system.adminKey, { jobs: 200, inFlight: 1 });
+  await closeFleet(fleet);
+  say('\nwhole pipeline, four events per job in store, stream and audit_logs');
+  row('jobs accepted', pipeline.acceptedPerSecond, 'jobs/s');
+  row('jobs through to their fourth audit row', pipeline.jobsPerSecond, 'jobs/s');
+  row('accepted → device has it, one job at a time, p50', idle.startP50Ms, 'ms');
+  row('accepted → device has it, one job at a time, p99', idle.startP99Ms, 'ms');
+  say('\nraw ceilings of the same machine, minutes later at most');
+  const appends = await storeAppends(system.databaseUrl, 128);
+  row('appends of one event, 128 in flight, fsync on', appends, 'events/s');
+  row('… as jobs of four events', appends / 4, 'jobs/s');
+  const publishes = await streamPublishes(system.natsUrl);
+  row('JetStream publishes, 256 in flight', publishes, 'events/s');
+  row('… as jobs of four events', publishes / 4, 'jobs/s');
+  const inserts = await auditInserts(system.databaseUrl, 500);
+  row('audit rows, UNNEST batches of 500, one connection', inserts, 'rows/s');
+  row('… as jobs of four events', inserts / 4, 'jobs/s');
+} finally {
+  await system.stop();
+  if (!values['keep-logs']) await rm(stateDir, { recursive: true, force: true });
+}
+process.exit(0);
