@@ -77,13 +77,12 @@ const rowOf = (view: AssignmentView): Record<keyof typeof columns, Cell> => ({
   view: JSON.stringify(view),
 });
 
-/** Rows of the named assignments, as the projection left them. */
+/** Rows of the named assignments, as the projection left them; not prepared, as for jobs. */
 export const loadAssignments = async (
   tx: pg.ClientBase,
   assignmentIds: readonly string[],
 ): Promise<Map<string, AssignmentView>> => {
   const { rows } = await tx.query<{ view: AssignmentView }>({
-    name: 'audit.load-assignments',
     text: 'select view from audit.assignment_rows where assignment_id = any($1::text[])',
     values: [assignmentIds],
   });

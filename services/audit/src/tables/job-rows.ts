@@ -92,13 +92,15 @@ const rowOf = ({ document, ...view }: JobDetail): Record<keyof typeof columns, C
   document: JSON.stringify(document),
 });
 
-/** Rows of the named jobs, as the projection left them. */
+/**
+ * Rows of the named jobs, as the projection left them. Not a prepared statement: the server would keep the plan that it
+ * made while the table was small, and read the whole table for ever.
+ */
 export const loadJobs = async (
   tx: pg.ClientBase,
   jobIds: readonly string[],
 ): Promise<Map<string, JobDetail>> => {
   const { rows } = await tx.query<{ view: JobView; document: JobDocument }>({
-    name: 'audit.load-jobs',
     text: 'select view, document from audit.job_rows where job_id = any($1::text[])',
     values: [jobIds],
   });
