@@ -3,7 +3,7 @@ import { DomainError, fieldProblems, limits, problemOf, type Problem } from '@si
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ZodError } from 'zod';
 import type { KnownRoutes } from './known-routes.ts';
-import { Logger } from './logger.ts';
+import { type Logger } from './logger.ts';
 import { traceIdOf } from './trace.ts';
 import { traceparentOf } from './http-trace.ts';
 

@@ -1,10 +1,10 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { DomainError, limits } from '@signalbox/contracts';
 import type { FastifyInstance } from 'fastify';
-import { Health } from './health.ts';
+import { type Health } from './health.ts';
 import { traceparentOf } from './http-trace.ts';
 import { KnownRoutes } from './known-routes.ts';
-import { Metrics } from './metrics.ts';
+import { type Metrics } from './metrics.ts';
 
 /** The JSON parser of every door: an empty body is undefined, a broken one is named as such. */
 const parseJson = (body: string | Buffer): unknown => {

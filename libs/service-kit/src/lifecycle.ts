@@ -1,5 +1,5 @@
-import { Clock } from './clock.ts';
-import { Logger } from './logger.ts';
+import { type Clock } from './clock.ts';
+import { type Logger } from './logger.ts';
 
 /** The whole shutdown of a process takes at most this long. */
 export const shutdownMs = 10_000;

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 
 /** The process's own figures (memory, CPU, event loop) are shown by one service of a process only. */
-let processMetricsOwner: Metrics | undefined;
+let processMetricsOwner: Registry | undefined;
 
 const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
@@ -12,7 +12,7 @@ export class Metrics {
   constructor(service: string) {
     this.registry.setDefaultLabels({ service });
     if (processMetricsOwner === undefined) {
-      processMetricsOwner = this;
+      processMetricsOwner = this.registry;
       collectDefaultMetrics({ register: this.registry });
     }
   }
@@ -54,7 +54,7 @@ export class Metrics {
 
   /** Gives the process's figures free for the next service that starts. */
   close(): void {
-    if (processMetricsOwner === this) processMetricsOwner = undefined;
+    if (processMetricsOwner === this.registry) processMetricsOwner = undefined;
     this.registry.clear();
   }
 }

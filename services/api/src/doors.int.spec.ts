@@ -233,6 +233,8 @@ describe('all events', () => {
     await until(await record(api.store, facts.created, jobId, device));
     await api.nats.stop();
     const missed = await record(api.store, facts.assigned, jobId, device);
+    const page = await (await api.request('GET', `/api/v1/events?after=${positions.at(-1)}`)).json();
+    expect(page).toMatchObject({ events: [], next: positions.at(-1), head: positions.at(-1) });
     await api.nats.start();
     await until(missed);
     await until(await record(api.store, facts.claimed, jobId, device));

@@ -23,7 +23,9 @@ export class EventsController {
     const head = await this.#store.published();
     const read = head > after ? await this.#store.readAll(after, limit) : [];
     const events = read.filter(({ position }) => position <= head).map(eventRow);
-    return { storeId: this.#store.storeId, events, next: events.at(-1)?.position ?? after, head };
+    const next = events.at(-1)?.position ?? after;
+    // The published position is written with a short delay: who follows live may be ahead of it.
+    return { storeId: this.#store.storeId, events, next, head: head > next ? head : next };
   }
 
   @Get(apiRoutes.listAudit.path)

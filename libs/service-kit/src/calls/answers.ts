@@ -1,6 +1,6 @@
 import {
   CallContext,
-  DomainError,
+  type DomainError,
   calls,
   parseRequest,
   type CallAnswer,
@@ -10,7 +10,7 @@ import {
 } from '@signalbox/contracts';
 import { z } from 'zod';
 import { domainErrorOf } from '../http-problems.ts';
-import { Logger } from '../logger.ts';
+import { type Logger } from '../logger.ts';
 import { traceIdOf } from '../trace.ts';
 
 /** What travels as a request. */

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ClientNats } from '@nestjs/microservices';
 import { EmptyResponseException } from '@nestjs/microservices/errors/empty-response.exception.js';
 import {
-  CallContext,
+  type CallContext,
   DomainError,
   Refusal,
   calls,
@@ -14,7 +14,7 @@ import {
 } from '@signalbox/contracts';
 import { TimeoutError, firstValueFrom, timeout } from 'rxjs';
 import { z } from 'zod';
-import { Clock } from '../clock.ts';
+import { type Clock } from '../clock.ts';
 import { natsOptions } from '../nats-options.ts';
 
 /** For how long a call looks for somebody who answers: longer than a lease takes to change hands. */

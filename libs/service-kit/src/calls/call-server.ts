@@ -2,7 +2,7 @@ import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { Reply } from '@signalbox/contracts';
 import { ServerNats, type CustomTransportStrategy } from '@nestjs/microservices';
 import { withinMs } from '../lifecycle.ts';
-import { Logger } from '../logger.ts';
+import { type Logger } from '../logger.ts';
 import { natsOptions } from '../nats-options.ts';
 import type { Answer } from './answers.ts';
 

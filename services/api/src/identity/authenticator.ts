@@ -1,5 +1,5 @@
-import { Clock } from '@signalbox/service-kit';
-import { KeyRows } from '../tables/key-rows.ts';
+import { type Clock } from '@signalbox/service-kit';
+import { type KeyRows } from '../tables/key-rows.ts';
 import { hashKey } from './key-text.ts';
 
 /** Who a key stands for. */

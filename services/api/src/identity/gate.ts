@@ -6,11 +6,11 @@ import {
   type CallContext,
   type Route,
 } from '@signalbox/contracts';
-import { Logger, newContext, traceparentOf } from '@signalbox/service-kit';
+import { type Logger, newContext, traceparentOf } from '@signalbox/service-kit';
 import type { FastifyRequest } from 'fastify';
-import { Authenticator, type Identity } from './authenticator.ts';
+import { type Authenticator, type Identity } from './authenticator.ts';
 import { keyOf } from './key-text.ts';
-import { PrincipalLog } from './principal-log.ts';
+import { type PrincipalLog } from './principal-log.ts';
 import { grants } from './rights.ts';
 
 /** Paths of the kit that carry no data of ours and need no key. */

@@ -10,9 +10,9 @@ import {
   type Page,
 } from '@signalbox/contracts';
 import type { KeyRow } from '../tables/entities.ts';
-import { KeyRows } from '../tables/key-rows.ts';
+import { type KeyRows } from '../tables/key-rows.ts';
 import { hashKey, newKey } from './key-text.ts';
-import { PrincipalLog } from './principal-log.ts';
+import { type PrincipalLog } from './principal-log.ts';
 
 const self: Actor = { type: 'service', id: 'api' };
 

@@ -1,7 +1,7 @@
 import { streams, type Actor, type DataOf, type Position } from '@signalbox/contracts';
 import { principal, type PrincipalCommand, type PrincipalState } from '@signalbox/domain';
-import { EventStore, handleCommand, type Loaded, type Outcome } from '@signalbox/event-store';
-import { Clock } from '@signalbox/service-kit';
+import { type EventStore, handleCommand, type Loaded, type Outcome } from '@signalbox/event-store';
+import { type Clock } from '@signalbox/service-kit';
 
 /** Who asks for an entry, under which command id, in which trace. */
 export interface EntryContext {

@@ -7,7 +7,7 @@ import {
   type JobDetail,
 } from '@signalbox/contracts';
 import { assignmentViewsFromEvents, jobViewFromEvents } from '@signalbox/domain';
-import { EventStore } from '@signalbox/event-store';
+import { type EventStore } from '@signalbox/event-store';
 
 const page = 1000;
 /** Most targets whose assignments are folded for one answer. */

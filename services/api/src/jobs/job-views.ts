@@ -1,6 +1,6 @@
 import { DomainError, type AssignmentView, type CallContext, type JobDetail } from '@signalbox/contracts';
-import { CallClient, Logger } from '@signalbox/service-kit';
-import { JobLog } from './job-log.ts';
+import { type CallClient, type Logger } from '@signalbox/service-kit';
+import { type JobLog } from './job-log.ts';
 
 export interface JobQuery {
   readonly jobId: string;

@@ -1,5 +1,5 @@
 import { DomainError, type CallContext, type OutputPage, type ReadOutput } from '@signalbox/contracts';
-import { CallClient, type CallOptions } from '@signalbox/service-kit';
+import { type CallClient, type CallOptions } from '@signalbox/service-kit';
 
 export interface OutputQuery extends ReadOutput {
   readonly jobId: string;

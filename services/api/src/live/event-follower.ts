@@ -1,6 +1,6 @@
 import { subjects, type Position, type RecordedEvent } from '@signalbox/contracts';
 import type { DecodedMessage } from '@signalbox/bus-nats';
-import { EventStore } from '@signalbox/event-store';
+import { type EventStore } from '@signalbox/event-store';
 import { eventRow } from './event-row.ts';
 import type { LiveBus } from './live-bus.ts';
 import type { SseStream } from './sse.ts';

@@ -6,7 +6,7 @@ import {
   type Event,
   type RecordedEvent,
 } from '@signalbox/contracts';
-import { EventStore } from '@signalbox/event-store';
+import { type EventStore } from '@signalbox/event-store';
 import type { Output } from '../jobs/output.ts';
 import { eventRow } from './event-row.ts';
 import { cursorText, type JobCursor } from './job-cursor.ts';

@@ -1,5 +1,5 @@
 import { decodeMessage, linkOf, type DecodedMessage, type NatsConnection } from '@signalbox/bus-nats';
-import { Logger } from '@signalbox/service-kit';
+import { type Logger } from '@signalbox/service-kit';
 
 /** What a follower wants to hear. Callbacks return at once and never throw. */
 export interface Listener {

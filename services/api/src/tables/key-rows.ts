@@ -1,4 +1,4 @@
-import { DataSource, IsNull, MoreThan, Not, type FindOptionsWhere } from 'typeorm';
+import { type DataSource, IsNull, MoreThan, Not, type FindOptionsWhere } from 'typeorm';
 import { Keys, Principals, type KeyRow } from './entities.ts';
 
 export interface NewKey {

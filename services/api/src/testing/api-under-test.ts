@@ -1,5 +1,5 @@
 import { connectBus, startRelay, type NatsConnection } from '@signalbox/bus-nats';
-import { EventStore } from '@signalbox/event-store';
+import { type EventStore } from '@signalbox/event-store';
 import { openPostgresEventStore } from '@signalbox/event-store-postgres';
 import { openPool } from '@signalbox/postgres';
 import { CallServer, createLogger, type Answer, type Service } from '@signalbox/service-kit';
@@ -49,7 +49,9 @@ const startCalls = (natsUrl: string, service: string, answers: readonly Answer[]
   const logger = createLogger({ service, level: 'silent' });
   const server = new CallServer({ natsUrl, service, answers, logger });
   return new Promise((resolve, reject) => {
-    void server.listen((error) => (error === undefined ? resolve(server) : reject(error)));
+    void server.listen((error) =>
+      error === undefined ? resolve(server) : reject(new Error('no NATS', { cause: error })),
+    );
   });
 };
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { deriveId, streams, type Actor, type Fact, type Position } from '@signalbox/contracts';
-import { EventStore, makeEvents } from '@signalbox/event-store';
+import { type EventStore, makeEvents } from '@signalbox/event-store';
 import { sampleDocument } from '@signalbox/testkit';
 
 const hash = createHash('sha256').update('x').digest('hex');
