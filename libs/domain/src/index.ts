@@ -15,3 +15,11 @@ export {
   jobIdOf,
   jobViewFromEvents,
 } from './views.ts';
+export { checkLog } from './check/check-log.ts';
+export {
+  invariants,
+  type Evidence,
+  type Findings,
+  type Invariant,
+  type Violation,
+} from './check/evidence.ts';
