@@ -162,7 +162,7 @@ const npmInstall = async () => {
   keepLock(before);
   if (code !== 0) {
     say(output.trimEnd());
-    fail(`expected "npm ${args.join(' ')}" to succeed, got exit code ${code}`);
+    throw new Error(`expected "npm ${args.join(' ')}" to succeed, got exit code ${code}`);
   }
   await ensureOwnNode();
   if (existsSync(ownNode)) writeFileSync(marker, `${fingerprint()}\n`);
@@ -205,7 +205,9 @@ const main = async () => {
   if (program === undefined)
     fail('expected a program, got none: node tools/bootstrap.mjs tools/<program>.ts');
   const script = resolve(program);
-  if (!isInstalled()) await exclusively(async () => isInstalled() || (await npmInstall()));
+  if (!isInstalled()) {
+    await exclusively(async () => isInstalled() || (await npmInstall())).catch((error) => fail(error.message));
+  }
   const node = chooseNode();
   process.env.PATH = [join(root, 'node_modules/.bin'), process.env.PATH].join(delimiter);
   if (realpathSync(process.execPath) !== node) return runChild(node, script, args);
