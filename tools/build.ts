@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { root, serviceNames } from './service-files.ts';
-import { buildAgent } from '../apps/agent/build.ts';
+import { buildAgent } from '@signalbox/agent/build';
 
 export const buildAll = async (): Promise<void> => {
   await rm(join(root, 'dist', 'services'), { recursive: true, force: true });
@@ -25,8 +25,8 @@ export const buildAll = async (): Promise<void> => {
         {
           // Our own packages are bundled, all others are loaded at run time.
           name: 'workspace',
-          setup: ({ onResolve }) => {
-            onResolve({ filter: /^@signalbox\// }, ({ path }) => ({ path: workspaceEntry(path) }));
+          setup: (builder) => {
+            builder.onResolve({ filter: /^@signalbox\// }, ({ path }) => ({ path: workspaceEntry(path) }));
           },
         },
       ],

@@ -23,7 +23,8 @@ export const mayDependOn: Readonly<Record<ProjectType, readonly string[]>> = {
   service: ['contract', 'domain', 'port', 'adapter', 'kit'],
   app: ['contract', 'client', '=@signalbox/domain'],
   test: ['contract', 'domain', 'port', 'adapter', 'kit', 'client', 'test', 'tool'],
-  tool: ['contract', 'domain', 'port', 'adapter', 'kit', 'client', 'tool'],
+  // Tools bundle the agent.
+  tool: ['contract', 'domain', 'port', 'adapter', 'kit', 'client', 'app', 'tool'],
   example: [],
 };
 

@@ -10,7 +10,11 @@ export interface Client {
     headers?: Readonly<Record<string, string>>,
   ): Promise<Answer>;
   /** Messages of a server-sent event stream until it ends. */
-  stream(path: string, signal?: AbortSignal): AsyncGenerator<Message>;
+  stream(
+    path: string,
+    signal?: AbortSignal,
+    headers?: Readonly<Record<string, string>>,
+  ): AsyncGenerator<Message>;
 }
 
 export interface Answer {
@@ -73,9 +77,9 @@ export const createClient = (url: string, key: string): Client => {
     request,
     get: (path) => ok('GET', path),
     post: (path, body, headers) => ok('POST', path, body, headers),
-    stream: async function* (path, signal) {
+    stream: async function* (path, signal, headers) {
       const answer = await fetch(`${url}${path}`, {
-        headers: { authorization, accept: 'text/event-stream' },
+        headers: { authorization, accept: 'text/event-stream', ...headers },
         ...(signal === undefined ? {} : { signal }),
       });
       if (!answer.ok || answer.body === null) {

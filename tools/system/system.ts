@@ -1,5 +1,6 @@
 /** The whole system on this machine: servers, services, router, agent. Used by start, demo, tests and bench alike. */
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -191,9 +192,30 @@ const enrolmentToken = async (url: string, adminKey: string, name: string): Prom
   return String(body.token);
 };
 
+/** Starts agents, each with its own state folder and process; one without a credential gets a one-time token. */
+const agentStarter =
+  (stateDir: string, url: string, adminKey: string, agents: Program[]) =>
+  async (name: string): Promise<Program> => {
+    const agentDir = join(stateDir, 'agents', name);
+    await mkdir(agentDir, { recursive: true, mode: 0o700 });
+    const env = baseEnv();
+    if (!existsSync(join(agentDir, 'credential.json'))) {
+      env['SIGNALBOX_TOKEN'] = await enrolmentToken(url, adminKey, name);
+    }
+    const args = [agentFile, '--server', url, '--state-dir', agentDir, '--name', name];
+    const agent = createProgram({ name, args, env, logFile: join(stateDir, 'logs', `agent-${name}.log`) });
+    agents.push(agent);
+    await agent.start();
+    return agent;
+  };
+
+/** Addresses for people and tools; it holds passwords, so only we can read it. */
+const writeRunFile = async (stateDir: string, run: Readonly<Record<string, string>>): Promise<void> => {
+  await writeFile(join(stateDir, 'run.json'), `${JSON.stringify(run, null, 2)}\n`, { mode: 0o600 });
+};
+
 /** Starts everything and resolves when every service is ready. What was started is stopped again when a step fails. */
 export const startSystem = async (options: SystemOptions): Promise<System> => {
-  const log = options.log ?? (() => undefined);
   const { stateDir } = options;
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
   const adminKeyFile = join(stateDir, 'admin.key');
@@ -201,7 +223,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   const auditPassword = await keptSecret(join(stateDir, 'audit-reader.key'), () =>
     randomBytes(24).toString('base64url'),
   );
-  const servers = await startServers(options, log);
+  const servers = await startServers(options, options.log ?? (() => undefined));
   const agents: Program[] = [];
   let programs = new Map<string, Program>();
   let router: Router | undefined;
@@ -215,46 +237,16 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
   try {
     const created = await createPrograms(options, servers, { adminKey, auditPassword });
     ({ programs } = created);
-    router = await startRouter(options.port, {
-      api: created.urls.api,
-      gateway: created.urls['device-gateway'],
-    });
+    const gatewayUrl = created.urls['device-gateway'];
+    router = await startRouter(options.port, { api: created.urls.api, gateway: gatewayUrl });
     await Promise.all([...programs.values()].map((program) => program.start()));
     const { url } = router;
-    const auditUrl = withUser(servers.databaseUrl, 'signalbox_audit_reader', auditPassword);
-    const run = {
-      apiUrl: url,
-      natsUrl: servers.natsUrl,
-      databaseUrl: servers.databaseUrl,
-      auditUrl,
-      adminKeyFile,
-    };
-    await writeFile(join(stateDir, 'run.json'), `${JSON.stringify(run, null, 2)}\n`, { mode: 0o600 });
-    const startAgent = async (name: string): Promise<Program> => {
-      const agentDir = join(stateDir, 'agents', name);
-      await mkdir(agentDir, { recursive: true, mode: 0o700 });
-      const enrolled = await readFile(join(agentDir, 'credential.json')).then(
-        () => true,
-        () => false,
-      );
-      const env = baseEnv();
-      if (!enrolled) env['SIGNALBOX_TOKEN'] = await enrolmentToken(url, adminKey, name);
-      const args = [agentFile, '--server', url, '--state-dir', agentDir, '--name', name];
-      const agent = createProgram({ name, args, env, logFile: join(stateDir, 'logs', `agent-${name}.log`) });
-      agents.push(agent);
-      await agent.start();
-      return agent;
-    };
-    const { postgres, nats, databaseUrl, natsUrl } = servers;
-    const addresses = {
-      url,
-      databaseUrl,
-      auditUrl,
-      natsUrl,
-      gatewayUrl: created.urls['device-gateway'],
-      apiUrl: created.urls.api,
-    };
-    return { ...addresses, adminKey, adminKeyFile, stateDir, postgres, nats, programs, startAgent, stop };
+    const { databaseUrl, natsUrl } = servers;
+    const auditUrl = withUser(databaseUrl, 'signalbox_audit_reader', auditPassword);
+    await writeRunFile(stateDir, { apiUrl: url, natsUrl, databaseUrl, auditUrl, adminKeyFile });
+    const startAgent = agentStarter(stateDir, url, adminKey, agents);
+    const addresses = { url, auditUrl, gatewayUrl, apiUrl: created.urls.api };
+    return { ...servers, ...addresses, adminKey, adminKeyFile, stateDir, programs, startAgent, stop };
   } catch (error) {
     await stop();
     throw error;

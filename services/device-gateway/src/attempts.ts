@@ -80,7 +80,7 @@ export const decideOn = async (
     correlationId: jobId,
     causationId: open?.assignedEventId ?? null,
     now: deps.now(),
-    ...(open?.traceparent == null ? {} : { traceparent: open.traceparent }),
+    ...(typeof open?.traceparent === 'string' ? { traceparent: open.traceparent } : {}),
   };
   const stream = streams.assignment(jobId, targetId);
   const outcome = await handleCommand(deps.store, assignment, stream, command, context, open?.loaded);

@@ -1,6 +1,6 @@
 import { type NatsConnection, connectBus } from '@signalbox/bus-nats';
 import { subjects } from '@signalbox/contracts';
-import { EventStore } from '@signalbox/event-store';
+import { type EventStore } from '@signalbox/event-store';
 import { openPostgresEventStore } from '@signalbox/event-store-postgres';
 import {
   type PostgresLeaseRow,

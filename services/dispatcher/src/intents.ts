@@ -1,5 +1,5 @@
 import { type Actor, deriveId, streams } from '@signalbox/contracts';
-import { type AssignmentCommand, assignment } from '@signalbox/domain';
+import { type AssignmentCommand, type AssignmentState, assignment } from '@signalbox/domain';
 import {
   type CommandContext,
   type EventStore,
@@ -7,7 +7,6 @@ import {
   empty,
   handleCommand,
 } from '@signalbox/event-store';
-import type { AssignmentState } from '@signalbox/domain';
 import type { Intent, QueueRow } from './row.ts';
 
 /** The dispatcher speaks in its own name, except where a person's cancel is carried out. */
