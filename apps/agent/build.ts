@@ -1,6 +1,7 @@
 /** Bundles the agent into one file without packages, for Node 20 and later. */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+// eslint-disable-next-line signalbox/boundaries -- building is no part of the program that is built
 import { build } from 'esbuild';
 
 const folder = dirname(fileURLToPath(import.meta.url));

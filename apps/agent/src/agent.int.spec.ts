@@ -2,93 +2,104 @@
  * The bundled agent as a real process. A double stands for the device gateway only (testing/gateway-double.ts); the
  * agent, the programs it starts, their processes, signals and files are real.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { chmodSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
+import { DomainError } from '@signalbox/contracts';
 import { eventually } from '@signalbox/testkit';
-import { AgentProcess, createBench, type Bench } from './testing/agent-process.ts';
-import { GatewayDouble, type HeldAttempt } from './testing/gateway-double.ts';
+import { useStage } from './testing/stage.ts';
 
-let bench: Bench;
-let gateway: GatewayDouble;
-let agents: AgentProcess[] = [];
-let stateDir: string;
-
-const start = (
-  flags: readonly string[] = ['--token', gateway.token],
-  environment: Readonly<Record<string, string>> = {},
-) => {
-  const words = ['--server', gateway.url, '--state-dir', stateDir, ...flags];
-  const agent = new AgentProcess(bench.bundle, words, environment);
-  agents.push(agent);
-  return agent;
-};
-
-const ended = (held: HeldAttempt, timeoutMs = 10_000) =>
-  eventually(() => held.end, { what: 'the end of the attempt', timeoutMs });
-
-beforeAll(async () => {
-  bench = await createBench();
-});
-afterAll(() => bench.remove());
-beforeEach(async () => {
-  gateway = new GatewayDouble();
-  await gateway.start();
-  stateDir = bench.folder();
-});
-afterEach(async () => {
-  await Promise.all(agents.map((agent) => agent.kill()));
-  agents = [];
-  await gateway.stop();
-  expect(gateway.violations).toEqual([]);
-});
+const stage = useStage();
 
 describe('enrolment', () => {
   it('enrols once, keeps the credential to its owner, and goes on with it', async () => {
-    const first = start([
-      '--token',
-      gateway.token,
-      '--name',
-      'kitchen',
-      '--property',
-      'site=north',
-      '--property',
-      'rack=7',
-    ]);
+    const { gateway, stateDir } = stage();
+    const properties = ['--property', 'a=b', '--property', 'c=d'];
+    const first = stage().start(['--token', gateway.token, '--name', 'kitchen', ...properties]);
     await eventually(() => gateway.requests.includes('/poll'));
     expect(gateway.enrolments).toMatchObject([
-      { name: 'kitchen', agentVersion: '0.1.0', os: 'linux', properties: { site: 'north', rack: '7' } },
+      { name: 'kitchen', agentVersion: '0.1.0', os: 'linux', properties: { a: 'b', c: 'd' } },
     ]);
     expect(statSync(join(stateDir, 'credential.json')).mode & 0o777).toBe(0o600);
+    expect(stage().stateFile('lock.json')).toMatchObject({ pid: first.pid });
     first.signal('SIGTERM');
     expect(await first.exited).toEqual({ code: 0, signal: null });
-    const second = start();
+    expect(stage().stateFile('lock.json')).toBeNull();
+    const second = stage().start();
     await eventually(() => gateway.requests.filter((path) => path === '/poll').length > 1);
     expect(gateway.enrolments.length).toBe(1);
-    const { credential } = JSON.parse(readFileSync(join(stateDir, 'credential.json'), 'utf8'));
+    const credential = String(stage().stateFile('credential.json')?.['credential']);
+    expect(credential.length).toBeGreaterThan(20);
     expect(first.log + second.log).not.toContain(credential);
     expect(first.log + second.log).not.toContain(gateway.token);
   });
 
+  it('keeps trying to enrol while the server is away', async () => {
+    await stage().gateway.stop();
+    const agent = stage().start();
+    await eventually(() => agent.log.includes('not enrolled yet'));
+    await stage().gateway.start();
+    await eventually(() => stage().gateway.requests.includes('/poll'));
+  });
+
   it('ends with code 2 and says why when the token is refused', async () => {
-    const agent = start(['--token', 'y'.repeat(30)]);
+    const agent = stage().start(['--token', 'y'.repeat(30)]);
     expect(await agent.exited).toEqual({ code: 2, signal: null });
     expect(agent.log).toContain('token refused');
   });
 
   it('asks for a token when there is neither one nor a credential', async () => {
-    const agent = start([]);
+    const agent = stage().start([]);
     expect(await agent.exited).toEqual({ code: 2, signal: null });
     expect(agent.log).toContain('use --token');
+  });
+
+  it('refuses a credential that others may read', async () => {
+    const first = stage().start();
+    await eventually(() => stage().gateway.requests.includes('/poll'));
+    first.signal('SIGTERM');
+    await first.exited;
+    chmodSync(join(stage().stateDir, 'credential.json'), 0o644);
+    const second = stage().start();
+    expect(await second.exited).toEqual({ code: 2, signal: null });
+    expect(second.log).toContain('mode 600');
+  });
+
+  it('refuses a state folder that another agent uses', async () => {
+    stage().start();
+    await eventually(() => stage().gateway.requests.includes('/poll'));
+    const second = stage().start();
+    expect(await second.exited).toEqual({ code: 2, signal: null });
+    expect(second.log).toContain('another running agent');
+  });
+
+  it('refuses plain http beyond this machine', async () => {
+    const agent = stage().start(['--token', stage().gateway.token], {}, 'http://192.0.2.1:4002');
+    expect((await agent.exited).code).toBe(2);
+    expect(agent.log).toContain('--server: expected an https:// address');
+  });
+
+  it('keeps polling with a credential that is refused, and says so', async () => {
+    let isRevoked = true;
+    stage().gateway.intercept = (path) => {
+      if (path === '/poll' && isRevoked)
+        throw new DomainError('unauthenticated', 'expected a known credential');
+    };
+    const agent = stage().start();
+    await eventually(() => agent.log.includes('credential refused'));
+    isRevoked = false;
+    const held = stage().gateway.shell('true');
+    expect((await stage().ended(held)).status).toBe('SUCCEEDED');
   });
 });
 
 describe('running a job', () => {
   it('sends output in order, with its hash, and keeps to two requests for a short job', async () => {
-    start();
+    const { gateway } = stage();
+    stage().start();
     await eventually(() => gateway.requests.includes('/poll'));
     const first = gateway.shell('echo one; echo two >&2; printf three');
-    expect(await ended(first)).toMatchObject({
+    expect(await stage().ended(first)).toMatchObject({
       status: 'SUCCEEDED',
       exitCode: 0,
       executedSteps: 1,
@@ -98,12 +109,108 @@ describe('running a job', () => {
     expect(first.text('stderr')).toBe('two\n');
     expect(first.end?.outputHash).toBe(first.stored.hash);
     const second = gateway.shell('echo next');
-    await ended(second);
-    expect(gateway.requests.map((path) => path.split('/').at(-1))).toEqual([
-      'enrol',
-      'poll',
-      'status',
-      'status',
-    ]);
+    await stage().ended(second);
+    // A poll that accepts nothing is the one that is kept open beside a job that takes longer.
+    const own = gateway.requests.filter(
+      (_, index) => !JSON.stringify(gateway.bodies[index]).includes('"accept":false'),
+    );
+    expect(own.map((path) => path.split('/').at(-1))).toEqual(['enrol', 'poll', 'status', 'status']);
+  });
+
+  it('shows lines while the program still runs', async () => {
+    stage().start();
+    const held = stage().gateway.shell('echo begun; printf half; sleep 60', { killGraceMs: 0 });
+    await stage().shows(held, 'begun\nhalf');
+    expect(held.end).toBeNull();
+  });
+
+  it('runs steps with their environment, folder and order, and the final step last', async () => {
+    stage().start(['--token', stage().gateway.token], { SIGNALBOX_LOG_LEVEL: 'debug', KEPT: 'kept' });
+    const show = 'echo $A $B $KEPT $SIGNALBOX_TARGET_ID $SIGNALBOX_ATTEMPT ${SIGNALBOX_LOG_LEVEL-none}; pwd';
+    const held = stage().gateway.enqueue({
+      document: {
+        version: '1.0',
+        environment: { A: 'document', B: 'document', SIGNALBOX_TARGET_ID: 'forged' },
+        steps: [
+          { name: 'argv', type: 'runCommand', input: { command: ['printf', '%s|', 'a b', '$HOME', ''] } },
+          { name: 'fails', type: 'runCommand', input: { command: ['false'] }, ignoreStepFailure: true },
+          {
+            name: 'shell',
+            type: 'runShell',
+            input: { command: show },
+            environment: { B: 'step' },
+            workingDirectory: '/usr/bin',
+          },
+        ],
+        finalStep: { name: 'last', type: 'runCommand', input: { command: ['echo', 'final'] } },
+      },
+    });
+    expect(await stage().ended(held)).toMatchObject({ status: 'SUCCEEDED', exitCode: 0, executedSteps: 4 });
+    expect(held.text()).toBe(`a b|$HOME||$ ${show}\ndocument step kept device-1 1 none\n/usr/bin\nfinal\n`);
+  });
+
+  it.each([
+    ['exit 7', { exitCode: 7, signal: null }],
+    ['kill -KILL $$', { exitCode: null, signal: 'SIGKILL' }],
+  ])('stops at the first step that fails: %s', async (command, how) => {
+    stage().start();
+    const step = (name: string, text: string) => ({ name, type: 'runShell', input: { command: text } });
+    const held = stage().gateway.enqueue({
+      document: {
+        steps: [step('good', 'true'), step('bad', command), step('never', 'echo never')],
+        finalStep: step('final', 'echo never'),
+      },
+    });
+    const reason = { code: 'step-failed' };
+    const expected = { status: 'FAILED', reason, failedStep: 'bad', executedSteps: 2, ...how };
+    expect(await stage().ended(held)).toMatchObject(expected);
+    expect(held.text()).not.toContain('never');
+  });
+
+  it.each([
+    [['no-such-program-here'], undefined, 'was not found'],
+    [['/etc/passwd'], undefined, 'permission denied'],
+    [['true'], '/no/such/folder', 'working directory'],
+  ])('says why a program cannot be started: %j in %s', async (command, workingDirectory, text) => {
+    stage().start();
+    const step = {
+      name: 'only',
+      type: 'runCommand',
+      input: { command },
+      ...(workingDirectory === undefined ? {} : { workingDirectory }),
+    };
+    const end = await stage().ended(stage().gateway.enqueue({ document: { steps: [step] } }));
+    expect(end).toMatchObject({ status: 'FAILED', exitCode: null, failedStep: 'only', executedSteps: 0 });
+    expect(end.reason).toMatchObject({ code: 'start-failed', message: expect.stringContaining(text) });
+  });
+
+  it('rejects a document with another hash, or with a step that it does not know, and runs nothing', async () => {
+    stage().start();
+    const rejected = { status: 'REJECTED', reason: { code: 'rejected-by-agent' }, executedSteps: 0 };
+    const forged = stage().gateway.shell('echo ran', { documentHash: '0'.repeat(64) });
+    expect(await stage().ended(forged)).toMatchObject(rejected);
+    const known = { name: 'known', type: 'runShell', input: { command: 'echo ran' } };
+    const newer = { name: 'newer', type: 'runHandler', input: { handler: 'reboot.sh' } };
+    for (const steps of [[known, newer], [{ ...known, runAsUser: 'nobody' }]]) {
+      const held = stage().gateway.enqueue({ document: { version: '1.0', steps } });
+      expect(await stage().ended(held)).toMatchObject(rejected);
+      expect(held.text()).toBe('');
+    }
+    expect(forged.text()).toBe('');
+  });
+
+  it('stops what a step left in its process group, and keeps all output of a pipeline', async () => {
+    stage().start();
+    const held = stage().gateway.shell('sleep 600 & exec > >(sleep 0.3; cat); echo through the pipe');
+    expect((await stage().ended(held)).status).toBe('SUCCEEDED');
+    expect(held.text()).toContain('\nthrough the pipe\n');
+  });
+
+  it('idles below 60 MB', async () => {
+    const agent = stage().start();
+    const held = stage().gateway.shell('echo warm');
+    await stage().ended(held);
+    await eventually(() => agent.log.includes('attempt ended'));
+    expect(agent.residentKib()).toBeLessThan(60_000);
   });
 });

@@ -12,7 +12,7 @@ import { OutputSender } from './sender.ts';
 import { attemptKey, refOf, type AttemptEnd, type Offer, type PollAnswer } from './wire.ts';
 
 /** The poll beside a running attempt opens only after this long, so that a short job costs two requests. */
-const watchAfterMs = 300;
+const watchAfterMs = 500;
 /** When the agent has to go, the end of its attempt is tried for this long; the journal keeps it for the next start. */
 const lastReportMs = 5_000;
 /** So many ended attempts are remembered, in case a replica of the server that is behind offers one again. */

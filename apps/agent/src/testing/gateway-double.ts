@@ -2,19 +2,19 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
-  AttemptRef,
+  type AttemptRef,
   DomainError,
   Enrol,
   Enrolled,
   JobDocument,
-  Offer,
+  type Offer,
   OutputStored,
   Poll,
   PollAnswer,
   Renewed,
   ReportStatus,
   SendOutput,
-  StatusTaken,
+  type StatusTaken,
   agentPrefix,
   parseRequest,
   problemOf,
@@ -100,6 +100,8 @@ export interface JobSpec {
 export class GatewayDouble {
   /** Paths of all requests, oldest first. */
   readonly requests: string[] = [];
+  /** Bodies of all requests, in the same order. */
+  readonly bodies: unknown[] = [];
   /** What was wrong with requests: empty when the agent kept to the protocol. */
   readonly violations: string[] = [];
   readonly attempts: HeldAttempt[] = [];
@@ -136,6 +138,8 @@ export class GatewayDouble {
   }
 
   enqueue(job: JobSpec): HeldAttempt {
+    const normal = JobDocument.safeParse(job.document);
+    const document = normal.success ? normal.data : job.document;
     const runTimeoutMs = job.runTimeoutMs ?? 60_000;
     const held = new HeldAttempt({
       jobId: randomUUID(),
@@ -145,9 +149,8 @@ export class GatewayDouble {
       claimed: true,
       resumed: false,
       name: 'a job',
-      document: job.document as JobDocument,
-      documentHash:
-        job.documentHash ?? createHash('sha256').update(JSON.stringify(job.document)).digest('hex'),
+      document: document as JobDocument,
+      documentHash: job.documentHash ?? createHash('sha256').update(JSON.stringify(document)).digest('hex'),
       runTimeoutMs,
       remainingMs: runTimeoutMs,
       killGraceMs: job.killGraceMs ?? 500,
@@ -186,6 +189,7 @@ export class GatewayDouble {
       for await (const part of request) parts.push(part as Buffer);
       const body: unknown = JSON.parse(Buffer.concat(parts).toString());
       this.requests.push(path);
+      this.bodies.push(body);
       this.intercept(path, body);
       const isKnown = request.headers.authorization === `Bearer ${this.#credential}`;
       if (path !== '/enrol' && !isKnown)
@@ -275,14 +279,18 @@ export class GatewayDouble {
     const fresh = poll.accept ? this.attempts.find((held) => held.state === 'waiting') : undefined;
     const chosen = lost ?? fresh;
     if (chosen !== undefined) chosen.state = 'claimed';
-    return PollAnswer.parse({
+    const answer = {
       offer: chosen === undefined ? null : { ...chosen.offer, resumed: chosen === lost },
       cancel: this.attempts
         .filter((held) => holds(held) && held.isCanceled && held.state === 'claimed')
         .map((held) => held.ref),
       drop: this.attempts.filter((held) => holds(held) && held.state === 'ended').map((held) => held.ref),
       pollAfterMs: 0,
-    });
+    };
+    // A document of a newer version is sent as it is; all else has to be an answer that the contracts allow.
+    if (answer.offer === null || JobDocument.safeParse(answer.offer.document).success)
+      PollAnswer.parse(answer);
+    return answer;
   }
 
   async #status(held: HeldAttempt, report: ReportStatus, response: ServerResponse): Promise<StatusTaken> {
@@ -303,6 +311,6 @@ export class GatewayDouble {
     const { next } = report;
     const poll = { claim: true, accept: true, holding: [] };
     const answer = next === undefined ? null : await this.#poll({ ...poll, waitMs: next.waitMs }, response);
-    return StatusTaken.parse({ position, repeated: isRepeated, next: answer });
+    return { position, repeated: isRepeated, next: answer };
   }
 }
