@@ -206,7 +206,9 @@ const main = async () => {
     fail('expected a program, got none: node tools/bootstrap.mjs tools/<program>.ts');
   const script = resolve(program);
   if (!isInstalled()) {
-    await exclusively(async () => isInstalled() || (await npmInstall())).catch((error) => fail(error.message));
+    await exclusively(async () => isInstalled() || (await npmInstall())).catch((error) =>
+      fail(error.message),
+    );
   }
   const node = chooseNode();
   process.env.PATH = [join(root, 'node_modules/.bin'), process.env.PATH].join(delimiter);
