@@ -261,6 +261,27 @@ describe('output and end', () => {
     });
   });
 
+  it('are read in pages that fit into one message', async () => {
+    const deps = replica();
+    const story = await running(deps);
+    const large = Array.from({ length: 5 }, (_, index) => chunk(index + 1, '\u0001'.repeat(60_000)));
+    await takeOutput(deps, pi, refOf(story), large);
+    let [from, pages] = [1, 0];
+    while (from <= 5) {
+      const page = await deps.output.read({
+        jobId: story.jobId,
+        targetId: 'pi',
+        fromSequence: from,
+        limit: 100,
+      });
+      expect(JSON.stringify(page).length).toBeLessThan(1_000_000);
+      expect(page.chunks[0]?.sequence).toBe(from);
+      from = page.nextSequence;
+      pages += 1;
+    }
+    expect(pages).toBe(3);
+  });
+
   it('of an old attempt change nothing and are kept as evidence', async () => {
     const deps = replica();
     const story = await running(deps);

@@ -71,9 +71,9 @@ export const poll = async (
   gone: AbortSignal,
 ): Promise<PollAnswer> => {
   const deadline = performance.now() + request.waitMs;
-  const drop = await endedOf(deps, agent, request.holding);
   for (;;) {
     const seen = deps.open.changesOf(agent.agentId);
+    const drop = await endedOf(deps, agent, request.holding);
     const mine = deps.open.ofAgent(agent.agentId);
     const cancel = mine.filter((open) => open.cancelRequested && isRunning(open)).map(refOf);
     const offered = gone.aborted || deps.open.isDraining ? null : await offer(deps, agent, request);

@@ -33,6 +33,8 @@ interface Insert {
   readonly rows: readonly ChunkRow[];
 }
 
+/** Bytes after which a page ends: as JSON, with the text escaped and once more as base64, it stays below 1 MiB. */
+const pageBytes = 65_536;
 const mostBatchBytes = 8 * 1_048_576;
 
 /** Codes of Postgres for a table that another replica is just creating or has created. */
@@ -72,6 +74,7 @@ export class OutputTable {
     return { nextSequence: Number(last.sequence) + 1, bytes: Number(last.total), hash: last.hash };
   }
 
+  /** At most `limit` chunks from a sequence on; fewer where they are large, so that a page fits into one message. */
   async read(key: Omit<AttemptKey, 'day'>, fromSequence: number, limit: number): Promise<ChunkRow[]> {
     const { rows } = await this.#pool.query<{
       sequence: string;
@@ -82,9 +85,13 @@ export class OutputTable {
       hash: Buffer;
     }>({
       name: 'gateway-output-read',
-      text: `select sequence, stream, agent_at, byte_offset, bytes, hash from gateway.output
-             where assignment_id = $1 and attempt = $2 and sequence >= $3 order by sequence limit $4`,
-      values: [key.assignmentId, key.attempt, fromSequence, limit],
+      text: `select * from (
+               select *, sum(length(bytes)) over (order by sequence) - length(bytes) as before from (
+                 select sequence, stream, agent_at, byte_offset, bytes, hash from gateway.output
+                 where assignment_id = $1 and attempt = $2 and sequence >= $3 order by sequence limit $4
+               ) as page
+             ) as page where before < $5 order by sequence`,
+      values: [key.assignmentId, key.attempt, fromSequence, limit, pageBytes],
     });
     return rows.map(({ sequence, stream, agent_at, byte_offset, bytes, hash }) => ({
       sequence: Number(sequence),
