@@ -70,6 +70,24 @@ export class Link {
     return () => this.#listeners.delete(listener);
   }
 
+  /**
+   * Waits for an answer of the server, but not longer than the connection lasts: what was asked is lost with it, and the
+   * client would wait for its timeout.
+   *
+   * @throws Error the connection was lost
+   */
+  async whileUp<T>(answer: Promise<T>): Promise<T> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const unlisten = this.onChange(() =>
+      reject(new Error('expected an answer, got the end of the connection')),
+    );
+    try {
+      return await Promise.race([answer, promise]);
+    } finally {
+      unlisten();
+    }
+  }
+
   async #follow(): Promise<void> {
     for await (const status of this.#connection.status()) {
       if (status.type === 'disconnect' || status.type === 'close') {

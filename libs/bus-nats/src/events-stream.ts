@@ -72,10 +72,12 @@ const show = (name: string, value: unknown): string =>
 
 const differences = (wanted: Wanted, actual: StreamConfig): readonly string[] => {
   const found = new Map<string, unknown>(Object.entries(actual));
-  return Object.entries(wanted)
-    // The server leaves out what is false.
-    .filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(found.get(name) ?? false))
-    .map(([name, value]) => `expected ${name} ${show(name, value)}, got ${show(name, found.get(name))}`);
+  return (
+    Object.entries(wanted)
+      // The server leaves out what is false.
+      .filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(found.get(name) ?? false))
+      .map(([name, value]) => `expected ${name} ${show(name, value)}, got ${show(name, found.get(name))}`)
+  );
 };
 
 /** State and settings of the events stream; undefined while there is none. */

@@ -1,4 +1,4 @@
-import { MsgHdrsImpl, type Msg, type MsgHdrs } from '@nats-io/transport-node';
+import { MsgHdrsImpl, type MsgHdrs } from '@nats-io/transport-node';
 
 /**
  * Headers written and read as one block of text. The client's own coding takes 8 µs to write and 10 µs to read the 19
@@ -57,7 +57,7 @@ export const parseFields = (block: Uint8Array): HeaderFields => {
 };
 
 /** The header block of a received message as bytes, as the client keeps it; undefined if this client keeps it elsewhere. */
-const rawBlock = (message: Pick<Msg, 'headers'>): Uint8Array | undefined => {
+const rawBlock = (message: object): Uint8Array | undefined => {
   const frame: unknown = Reflect.get(message, '_msg');
   const bytes: unknown = Reflect.get(message, '_rdata');
   if (typeof frame !== 'object' || frame === null || !(bytes instanceof Uint8Array)) return undefined;
@@ -75,7 +75,7 @@ const fieldsOf = (headers: MsgHdrs): HeaderFields => {
 };
 
 /** Fields of a message's headers; empty when it has none. */
-export const headerFields = (message: { readonly headers?: MsgHdrs }): HeaderFields => {
+export const headerFields = (message: { readonly headers?: MsgHdrs | undefined }): HeaderFields => {
   const block = rawBlock(message);
   if (block !== undefined) return parseFields(block);
   return message.headers === undefined ? new Map() : fieldsOf(message.headers);

@@ -76,7 +76,7 @@ const encodeFields = (event: RecordedEvent, previous: Position, storeId: string)
 export interface IncomingMessage {
   readonly subject: string;
   readonly data: Uint8Array;
-  readonly headers?: MsgHdrs;
+  readonly headers?: MsgHdrs | undefined;
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -181,17 +181,20 @@ class OrderedReader<Tx> implements Reader {
     if (!this.#link.isUp()) return this.#waitAndProbe(runner, idleCheckMs);
     this.#epoch = this.#link.epoch();
     const manager = await jetstreamManager(nc, { checkAPI: false });
-    const stream = await eventsStreamInfo(manager);
+    const stream = await this.#link.whileUp(eventsStreamInfo(manager));
     if (stream === undefined) return this.#waitAndProbe(runner, streamPollMs);
     const onChange = (): void => this.#signal.notify();
-    const delivery = await Delivery.open({ connection: nc, manager, name, inboxPrefix, onChange });
+    const opening = Delivery.open({ connection: nc, manager, name, inboxPrefix, onChange });
+    const delivery = await this.#link.whileUp(opening).catch((error: unknown) => {
+      opening.then((late) => late.close()).catch(() => undefined);
+      throw error;
+    });
     this.#delivery = delivery;
     this.#deliveries += 1;
     this.#activity = 'catching-up';
     const session = new ReaderSession({
       name,
       store,
-      manager,
       delivery,
       stream,
       runner,
@@ -202,6 +205,7 @@ class OrderedReader<Tx> implements Reader {
       isOver: () => this.#isOver(),
       onGap: () => (this.#gaps += 1),
       onCaughtUp: () => this.#caughtUp(runner),
+      streamInfo: () => this.#link.whileUp(eventsStreamInfo(manager)),
       onProbe: (event) => (this.#behind = event),
     });
     try {

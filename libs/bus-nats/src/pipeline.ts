@@ -28,7 +28,7 @@ export interface PipelineFailure {
 }
 
 /**
- * Publishes events one behind the other without waiting: each message expects the sequence of the one before it, so the
+ * Publishes events one behind the other without waiting: each message expects the one before it, by sequence and id, so the
  * server refuses all that follow a lost, refused or foreign one. One inbox takes all answers; this is twice as fast as
  * one request per message. After a failure it publishes nothing more.
  */
@@ -40,6 +40,7 @@ export class Pipeline {
   #base = 0;
   #count = 0;
   #lastSequence: number;
+  #lastId: string | undefined;
   #acknowledged: Position | undefined;
   #failure: PipelineFailure | undefined;
   #progressAt = performance.now();
@@ -60,11 +61,12 @@ export class Pipeline {
   publish(event: RecordedEvent, previous: Position): void {
     if (this.#failure !== undefined) return;
     const { subject, fields, body } = encodeEvent(event, previous, this.#options.storeId);
-    const headers = new HeaderBlock(`${fields}Nats-Expected-Last-Sequence: ${this.#lastSequence}\r\n`);
+    const headers = new HeaderBlock(fields + this.#expectations());
     if (this.inFlight() === 0) this.#progressAt = performance.now();
     const token = this.#base + this.#pending.length;
     this.#options.connection.publish(subject, body, { headers, reply: this.#inbox + token });
     this.#lastSequence += 1;
+    this.#lastId = event.id;
     this.#pending.push({ position: event.position, sequence: this.#lastSequence, acknowledged: false });
   }
 
@@ -101,6 +103,17 @@ export class Pipeline {
   close(): void {
     this.#failure ??= { reason: 'closed', known: undefined };
     this.#answers.unsubscribe();
+  }
+
+  /**
+   * The sequence alone would let the message behind a refused one through when a foreign message has taken its place. The
+   * server knows no id of a message that it stored in an earlier life, so the first message here expects none.
+   */
+  #expectations(): string {
+    const sequence = `Nats-Expected-Last-Sequence: ${this.#lastSequence}\r\n`;
+    return this.#lastId === undefined
+      ? sequence
+      : `${sequence}Nats-Expected-Last-Msg-Id: ${this.#lastId}\r\n`;
   }
 
   #answered(message: Msg): void {

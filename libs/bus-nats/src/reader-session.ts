@@ -1,9 +1,8 @@
-import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
+import type { StreamInfo } from '@nats-io/jetstream';
 import type { Position, RecordedEvent } from '@signalbox/contracts';
 import type { EventStore } from '@signalbox/event-store';
 import type { BatchRunner } from './batch-runner.ts';
 import type { Delivery } from './delivery.ts';
-import { eventsStreamInfo } from './events-stream.ts';
 import type { Intake } from './intake.ts';
 import type { Signal } from './signal.ts';
 
@@ -20,7 +19,8 @@ export class StoreRestored extends Error {
 export interface SessionOptions<Tx> {
   readonly name: string;
   readonly store: EventStore;
-  readonly manager: JetStreamManager;
+  /** The stream as it is now; undefined when there is none. */
+  readonly streamInfo: () => Promise<StreamInfo | undefined>;
   readonly delivery: Delivery;
   readonly intake: Intake;
   readonly runner: BatchRunner<Tx>;
@@ -100,11 +100,11 @@ export class ReaderSession<Tx> {
 
   /** Nothing has come for a while: is it the same stream still, and does nothing lie behind? */
   async #checkWhenIdle(): Promise<void> {
-    const { store, manager, delivery, runner, idleCheckMs, isOver, stream, onProbe } = this.#options;
+    const { store, streamInfo, delivery, runner, idleCheckMs, isOver, stream, onProbe } = this.#options;
     if (performance.now() - this.#checkedAt < idleCheckMs || isOver() || delivery.peek() !== undefined)
       return;
     this.#checkedAt = performance.now();
-    const info = await eventsStreamInfo(manager);
+    const info = await streamInfo();
     if (info?.created !== stream.created)
       return delivery.lose('expected the stream of the start, got another or none');
     const isBehind = info.state.messages > 0 && info.state.last_seq > delivery.streamSequence();

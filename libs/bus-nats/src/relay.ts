@@ -146,7 +146,8 @@ class RunningRelay implements Relay {
     if (this.#status.state !== 'halted') this.#set({ state: 'checking' });
     this.#manager ??= await jetstreamManager(this.#setup.nc, { checkAPI: false });
     const { now = Date.now } = this.#options;
-    const origin = await findOrigin(this.#manager, this.#setup.store, { ...this.#options, now });
+    const search = findOrigin(this.#manager, this.#setup.store, { ...this.#options, now });
+    const origin = await this.#link.whileUp(search);
     this.#status = { ...this.#status, checks: this.#status.checks + 1 };
     if (origin.kind === 'halted') {
       const { reason, detail } = origin;
@@ -242,7 +243,8 @@ class RunningRelay implements Relay {
   }
 
   async #isSameStream(origin: FromOrigin, pipeline: Pipeline): Promise<boolean> {
-    const info = this.#manager === undefined ? undefined : await eventsStreamInfo(this.#manager);
+    if (this.#manager === undefined) return false;
+    const info = await this.#link.whileUp(eventsStreamInfo(this.#manager));
     return info?.created === origin.created && info.state.last_seq === pipeline.lastSequence();
   }
 

@@ -4,12 +4,17 @@ import type { EventStore } from '@signalbox/event-store';
 import { newEvent } from '@signalbox/testkit';
 
 /** Appends one event to each of `count` new jobs, or all to the one job given. */
-export const appendEvents = async (store: EventStore, count: number, job?: string): Promise<Position> => {
+export const appendEvents = async (
+  store: EventStore,
+  count: number,
+  job?: string,
+  padding = '',
+): Promise<Position> => {
   let position = positionStart;
   for (let index = 0; index < count; index += 1) {
     const jobId = job ?? randomUUID();
     const version = (await store.read(`job-${jobId}`)).length;
-    const body = JSON.stringify({ jobId, reason: `number ${index}` });
+    const body = JSON.stringify({ jobId, reason: 'no longer needed', padding });
     const result = await store.append(`job-${jobId}`, version, [newEvent({ correlationId: jobId, body })]);
     position = result.position;
   }
