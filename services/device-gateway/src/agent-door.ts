@@ -1,3 +1,4 @@
+import type { Logger } from '@signalbox/service-kit';
 import type { AgentIdentity, Credentials } from './credentials.ts';
 import type { EnrolmentDeps } from './enrolment.ts';
 import type { ReportDeps } from './report.ts';
@@ -6,6 +7,7 @@ import type { ReportDeps } from './report.ts';
 export class AgentDoor {
   readonly attempts: ReportDeps;
   readonly enrolment: EnrolmentDeps;
+  readonly logger: Logger;
   readonly #credentials: Credentials;
   readonly #seen = new Map<string, string>();
 
@@ -13,9 +15,11 @@ export class AgentDoor {
     readonly attempts: ReportDeps;
     readonly enrolment: EnrolmentDeps;
     readonly credentials: Credentials;
+    readonly logger: Logger;
   }) {
     this.attempts = deps.attempts;
     this.enrolment = deps.enrolment;
+    this.logger = deps.logger;
     this.#credentials = deps.credentials;
   }
 

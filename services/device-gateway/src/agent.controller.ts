@@ -113,6 +113,13 @@ export class AgentController {
     const ref = parseRequest(AttemptParams, path, 'path');
     const report = parseRequest(ReportStatus, body);
     const taken = await takeStatus(this.#door.attempts, agent, ref, report);
+    this.#door.logger.info(taken.repeated ? 'end of an attempt repeated' : 'attempt ended', {
+      correlationId: ref.jobId,
+      ...ref,
+      agentId: agent.agentId,
+      code: report.status,
+      position: taken.position,
+    });
     if (report.next === undefined) return { ...taken, next: null };
     const ask = { waitMs: report.next.waitMs, claim: true, accept: true, holding: [] };
     return { ...taken, next: await poll(this.#door.attempts, agent, ask, goneOf(reply)) };

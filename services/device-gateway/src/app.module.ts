@@ -59,6 +59,7 @@ const doorOf = (gateway: Gateway, values: SettingsOf<typeof settings>, { clock, 
     },
     enrolment: { pool, store, credentials, now },
     credentials,
+    logger,
   });
 };
 

@@ -59,7 +59,8 @@ export class Issuer implements Running {
     if (row.intent === null) return;
     const fields = { jobId: row.jobId, correlationId: row.jobId, targetId: row.targetId, detail: row.intent };
     try {
-      await issueIntent(this.#deps.store, row, row.intent, this.#deps.now());
+      const { position } = await issueIntent(this.#deps.store, row, row.intent, this.#deps.now());
+      this.#deps.logger.info('intent carried out', { ...fields, position });
     } catch (error) {
       const refused = error instanceof DomainError;
       this.#deps.logger.warn(

@@ -21,7 +21,7 @@ export const transports = (
   const { pool, nc, store, state, lease } = dispatcher;
   const { logger, clock } = kit;
   let issuer: Issuer | undefined;
-  const answers = calls(store, clock);
+  const answers = calls(store, kit);
   const server = new CallServer({
     natsUrl: values.natsUrl,
     service: 'dispatcher',

@@ -12,8 +12,13 @@ export const start = (env: Env) =>
     env,
     port: ({ port }) => port,
     module: appModule,
-    transports: (app, { logger, clock }, { natsUrl }) => [
-      new CallServer({ natsUrl, service: 'scheduler', answers: calls(app.get(EventStore), clock), logger }),
+    transports: (app, kit, { natsUrl }) => [
+      new CallServer({
+        natsUrl,
+        service: 'scheduler',
+        answers: calls(app.get(EventStore), kit),
+        logger: kit.logger,
+      }),
     ],
   });
 
