@@ -1,5 +1,5 @@
 import { backoffMs } from './backoff.ts';
-import { isAttemptEnded, Refused, type Gateway } from './gateway.ts';
+import { isAttemptEnded, isCredentialRefused, Refused, type Gateway } from './gateway.ts';
 import { errorText, type Log } from './log.ts';
 import { pause } from './pause.ts';
 import type { AttemptRef } from './wire.ts';
@@ -38,7 +38,8 @@ export const keepLease = (
         if (renewed.cancel) options.news.onCancel();
       } catch (error) {
         if (stop.signal.aborted) return;
-        if (isAttemptEnded(error)) return options.news.onEnded();
+        // A revoked machine's attempts have been ended by the log; its processes must not outlive that.
+        if (isAttemptEnded(error) || isCredentialRefused(error)) return options.news.onEnded();
         failures += 1;
         const retryAfterMs = error instanceof Refused ? error.retryAfterMs : null;
         waitMs = backoffMs({ baseMs: 1_000, capMs: leaseMs / 3 }, failures, Math.random(), retryAfterMs);
