@@ -19,7 +19,7 @@ const beatGapMs = 5_000;
 /** The one elected projector of `gateway.open_assignments`. */
 export const projectorTransport = async (gateway: Gateway, kit: Kit): Promise<CustomTransportStrategy> => {
   const { pool, nc, store } = gateway;
-  const state = await openReaderState({ pool, schema: 'gateway', name: projector });
+  const state = await openReaderState({ pool, schema: 'gateway', name: projector, durable: false });
   const lease = await openLease({ pool, name: projector });
   const events = new EventsTransport({
     name: projector,
