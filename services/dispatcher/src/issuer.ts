@@ -60,7 +60,7 @@ export class Issuer implements Running {
     const fields = { jobId: row.jobId, correlationId: row.jobId, targetId: row.targetId, detail: row.intent };
     try {
       const { position } = await issueIntent(this.#deps.store, row, row.intent, this.#deps.now());
-      this.#deps.logger.info('intent carried out', { ...fields, position });
+      this.#deps.logger.debug('intent carried out', { ...fields, position });
     } catch (error) {
       const refused = error instanceof DomainError;
       this.#deps.logger.warn(
