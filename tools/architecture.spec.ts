@@ -1,6 +1,9 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { ESLint } from 'eslint';
 import tseslint from 'typescript-eslint';
+
+/** The first check loads the configuration and TypeScript, which takes seconds on a busy machine. */
+jest.setTimeout(60_000);
 
 const root = new URL('..', import.meta.url).pathname;
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
+import { encodeEvent } from '@signalbox/bus-nats';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import {
   agentRoutes,
@@ -12,8 +13,12 @@ import {
 } from '@signalbox/contracts';
 import { Ajv } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import { headerSchema, headersOf } from './asyncapi-words.ts';
 import { asyncApiDocument, readFixture } from './asyncapi.ts';
 import { errorCodesPage } from './error-codes.ts';
+
+/** The meta-schemas are large. */
+jest.setTimeout(60_000);
 
 const asyncApiSchema: object = JSON.parse(
   readFileSync(new URL(import.meta.resolve('@asyncapi/specs/schemas/3.0.0.json')), 'utf8'),
@@ -78,6 +83,22 @@ describe('the AsyncAPI document', () => {
       expect(validate({})).toBe(false);
     },
   );
+});
+
+describe('the headers in the AsyncAPI document', () => {
+  it.each(eventJsonSchemas())('of $type are those that the relay writes', ({ type, version }) => {
+    const { data, ...envelope } = readFixture(type, version);
+    const shown = headersOf({ ...envelope, data });
+    const [storeId, previous] = [
+      String(shown['ce-source']).replace('urn:signalbox:', ''),
+      String(shown['ce-previous']),
+    ];
+    const written = encodeEvent({ ...envelope, body: JSON.stringify(data) }, previous, storeId).fields;
+    const lines = written.split('\r\n').filter((line) => line !== '');
+    expect(lines).toEqual(Object.entries(shown).map(([name, value]) => `${name}: ${String(value)}`));
+    expect(Object.keys(headerSchema.properties)).toEqual(expect.arrayContaining(Object.keys(shown)));
+    expect(Object.keys(shown)).toEqual(expect.arrayContaining(headerSchema.required));
+  });
 });
 
 describe('the OpenAPI document', () => {

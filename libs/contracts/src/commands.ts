@@ -20,7 +20,9 @@ import { FieldProblem } from './problems.ts';
 
 /** Who asks, and in whose name: travels with every command and query between the services. */
 export const CallContext = z.strictObject({
-  commandId: z.uuid().meta({ description: 'Ids of the events that follow derive from it, so that a repeat is harmless' }),
+  commandId: z
+    .uuid()
+    .meta({ description: 'Ids of the events that follow derive from it, so that a repeat is harmless' }),
   actor: Actor,
   traceparent: z.string().max(128).optional(),
 });
@@ -75,4 +77,5 @@ export const Refusal = z.object({
   expected: z.record(z.string(), z.unknown()).optional(),
 });
 export type Reply<T> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly refusal: z.output<typeof Refusal> };
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly refusal: z.output<typeof Refusal> };

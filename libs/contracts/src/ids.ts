@@ -18,7 +18,8 @@ const namespace = '6f1d9c5e-3b0a-5c1f-9a52-7d1c0f4f8b11';
  * A UUID that is the same for the same parts, on every replica and after every retry.
  * Parts are joined by a character that cannot stand in an id, so ("ab","c") and ("a","bc") differ.
  */
-export const deriveId = (...parts: readonly (string | number)[]): string => v5(parts.join('\u001f'), namespace);
+export const deriveId = (...parts: readonly (string | number)[]): string =>
+  v5(parts.join('\u001f'), namespace);
 
 /** Stream names of the aggregates; the only place that builds or takes apart a stream name. */
 export const streams = {

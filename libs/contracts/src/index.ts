@@ -1,7 +1,5 @@
 /** Wire truth: events, commands, HTTP and agent schemas, subjects, error codes, status words, limits. */
-export {
-  limits,
-} from './limits.ts';
+export { limits } from './limits.ts';
 export {
   Id,
   Instant,
@@ -27,24 +25,9 @@ export {
   statuses,
   transitions,
 } from './statuses.ts';
-export {
-  JobDocument,
-  RunCommandStep,
-  RunShellStep,
-  Step,
-  splitArgv,
-} from './job-document.ts';
-export {
-  eventsStreamName,
-  subjects,
-} from './subjects.ts';
-export {
-  Actor,
-  Envelope,
-  actorText,
-  type NewEvent,
-  type RecordedEvent,
-} from './envelope.ts';
+export { JobDocument, RunCommandStep, RunShellStep, Step, splitArgv } from './job-document.ts';
+export { eventsStreamName, subjects } from './subjects.ts';
+export { Actor, Envelope, actorText, type NewEvent, type RecordedEvent } from './envelope.ts';
 export { problemMeanings, reasonMeanings } from './meanings.ts';
 export {
   DomainError,
@@ -94,20 +77,8 @@ export {
   type Fact,
 } from './events/catalogue.ts';
 export { eventJsonSchemas, type EventJsonSchema } from './events/json-schema.ts';
-export {
-  DeviceEnrolled,
-  DeviceRevoked,
-  EnrolmentTokenIssued,
-  deviceEvents,
-} from './events/device.ts';
-export {
-  JobCancelRequested,
-  JobCreated,
-  JobLimits,
-  Target,
-  defaultLimits,
-  jobEvents,
-} from './events/job.ts';
+export { DeviceEnrolled, DeviceRevoked, EnrolmentTokenIssued, deviceEvents } from './events/device.ts';
+export { JobCancelRequested, JobCreated, JobLimits, Target, defaultLimits, jobEvents } from './events/job.ts';
 export {
   ApiKeyIssued,
   ApiKeyRevoked,

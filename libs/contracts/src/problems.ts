@@ -41,7 +41,10 @@ export const Problem = z
     code: z.string().meta({ description: 'Stable error code' }),
     detail: z.string(),
     errors: z.array(FieldProblem).optional(),
-    expected: z.record(z.string(), z.unknown()).optional().meta({ description: 'What to continue with, such as `nextSequence`' }),
+    expected: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .meta({ description: 'What to continue with, such as `nextSequence`' }),
     traceId: z.string().optional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details' });
@@ -72,7 +75,8 @@ export class DomainError extends Error {
   }
 }
 
-const fieldOf = (path: readonly PropertyKey[]): string => (path.length === 0 ? '(body)' : path.map(String).join('.'));
+const fieldOf = (path: readonly PropertyKey[]): string =>
+  path.length === 0 ? '(body)' : path.map(String).join('.');
 
 const issueMessage = (issue: z.core.$ZodIssue): string => {
   if (issue.code === 'unrecognized_keys') {

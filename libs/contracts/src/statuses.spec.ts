@@ -12,7 +12,8 @@ it('reads every alias in any case, and no other word', () => {
 
 it('lets no end status go anywhere', () => {
   for (const status of statuses) {
-    if (['QUEUED', 'SCHEDULED', 'IN_PROGRESS'].includes(status)) expect(transitions[status].length).toBeGreaterThan(0);
+    if (['QUEUED', 'SCHEDULED', 'IN_PROGRESS'].includes(status))
+      expect(transitions[status].length).toBeGreaterThan(0);
     else expect(transitions[status]).toEqual([]);
   }
 });

@@ -90,7 +90,9 @@ export const load = async <State>(
 
 /** An instant that is `now`, or one millisecond after the latest of the others where a clock is behind. */
 export const laterInstant = (now: string, ...others: readonly (string | undefined)[]): string => {
-  const latest = Math.max(...others.map((each) => (each === undefined ? Number.NEGATIVE_INFINITY : Date.parse(each))));
+  const latest = Math.max(
+    ...others.map((each) => (each === undefined ? Number.NEGATIVE_INFINITY : Date.parse(each))),
+  );
   const current = Date.parse(now);
   return new Date(current > latest ? current : Math.floor(latest) + 1).toISOString();
 };
@@ -106,7 +108,8 @@ export const makeEvents = (
   return facts.map((fact, index) => {
     if (index > 0) at = laterInstant(context.now, at);
     const body = JSON.stringify(fact.data);
-    const sizeBytes = body.length > limits.eventBytes / 4 ? new TextEncoder().encode(body).length : body.length;
+    const sizeBytes =
+      body.length > limits.eventBytes / 4 ? new TextEncoder().encode(body).length : body.length;
     if (sizeBytes > limits.eventBytes) {
       throw new DomainError(
         'body-too-large',
@@ -155,7 +158,11 @@ export const handleCommand = async <State, Command>(
     }
     if (facts.length === 0) return { ...loaded, events: [], repeated: true };
     try {
-      const result = await store.append(stream, loaded.version, makeEvents(stream, facts, context, loaded.lastAt));
+      const result = await store.append(
+        stream,
+        loaded.version,
+        makeEvents(stream, facts, context, loaded.lastAt),
+      );
       let after = loaded;
       if (result.repeated) after = await load(store, decider, stream);
       else for (const recorded of result.events) after = fold(decider, after, decodeEvent(recorded));

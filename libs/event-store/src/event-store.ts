@@ -32,7 +32,11 @@ export abstract class EventStore {
    * @throws VersionConflict the stream has another version; nothing was written
    * @throws EventIdReused an id exists with other bytes, or only some of the ids exist; nothing was written
    */
-  abstract append(stream: string, expectedVersion: number, events: readonly NewEvent[]): Promise<AppendResult>;
+  abstract append(
+    stream: string,
+    expectedVersion: number,
+    events: readonly NewEvent[],
+  ): Promise<AppendResult>;
 
   /** Events of one stream from version `from` (1 is the first), in order; empty for an unknown stream. */
   abstract read(stream: string, from?: number, limit?: number): Promise<readonly RecordedEvent[]>;
@@ -71,7 +75,9 @@ export class VersionConflict extends Error {
 export class EventIdReused extends Error {
   readonly stream: string;
   constructor(stream: string, ids: readonly string[]) {
-    super(`expected new event ids for stream ${stream}, got ids in use with other content: ${ids.join(', ')}`);
+    super(
+      `expected new event ids for stream ${stream}, got ids in use with other content: ${ids.join(', ')}`,
+    );
     this.name = 'EventIdReused';
     this.stream = stream;
   }

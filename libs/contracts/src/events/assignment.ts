@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { Id, JobId, Sha256 } from '../ids.ts';
 import { EndStatus, Status } from '../statuses.ts';
 
-const attempt = z.int().min(1).meta({ description: 'Fencing token: words from an older attempt change nothing' });
+const attempt = z
+  .int()
+  .min(1)
+  .meta({ description: 'Fencing token: words from an older attempt change nothing' });
 
 /** Why a status changed. Codes are stable, messages are for people. */
 export const reasonCodes = [
@@ -28,13 +31,17 @@ export type Reason = z.output<typeof Reason>;
 
 export const Result = z
   .object({
-    exitCode: z.int().nullable().meta({ description: 'Of the step that decided; null when it did not exit by itself' }),
+    exitCode: z
+      .int()
+      .nullable()
+      .meta({ description: 'Of the step that decided; null when it did not exit by itself' }),
     signal: z.string().max(32).nullable(),
     executedSteps: z.int().min(0),
     failedStep: z.string().max(128).nullable(),
     outputBytes: z.int().min(0),
     outputHash: Sha256.meta({
-      description: 'h0 = 32 zero bytes, hn = SHA-256(hn-1 ‖ sequence u32 BE ‖ stream u8 (1 stdout, 2 stderr) ‖ bytes)',
+      description:
+        'h0 = 32 zero bytes, hn = SHA-256(hn-1 ‖ sequence u32 BE ‖ stream u8 (1 stdout, 2 stderr) ‖ bytes)',
     }),
   })
   .meta({ id: 'Result', description: 'What an attempt left behind' });
@@ -85,9 +92,13 @@ export const JobStatusChanged = z
     from: Status,
     to: Status,
     reason: Reason,
-    assignment: AssignmentRef.nullable().meta({ description: 'Null when the event is about the job as a whole' }),
+    assignment: AssignmentRef.nullable().meta({
+      description: 'Null when the event is about the job as a whole',
+    }),
     result: Result.nullable().meta({ description: 'At the end of an attempt that ran' }),
-    attemptEnd: AttemptEnd.nullable().meta({ description: 'Set when `to` is QUEUED: another attempt follows' }),
+    attemptEnd: AttemptEnd.nullable().meta({
+      description: 'Set when `to` is QUEUED: another attempt follows',
+    }),
     job: JobEnd.nullable().meta({ description: 'Set on the one event that ends the job as a whole' }),
   })
   .meta({ description: 'An assignment, or a job as a whole, took a step' });
@@ -97,7 +108,9 @@ const leaseFacts = { jobId: JobId, targetId: Id, agentId: Id, attempt };
 export const LeaseExpired = z
   .object(leaseFacts)
   .meta({ description: 'The agent was not heard of in time; ends no attempt by itself' });
-export const LeaseResumed = z.object(leaseFacts).meta({ description: 'The agent is back while its attempt is open' });
+export const LeaseResumed = z
+  .object(leaseFacts)
+  .meta({ description: 'The agent is back while its attempt is open' });
 
 /** Types on stream `assignment-<jobId>-<targetId>`. */
 export const assignmentEvents = {

@@ -4,7 +4,11 @@ import { JobDocument } from '../job-document.ts';
 import { limits } from '../limits.ts';
 
 const durationMs = (max: number, what: string, standard: number) =>
-  z.int().min(1000).max(max).meta({ description: `${what} in milliseconds`, default: standard });
+  z
+    .int()
+    .min(1000)
+    .max(max)
+    .meta({ description: `${what} in milliseconds`, default: standard });
 
 /** What a job is aimed at. Other kinds follow; a reader that meets an unknown one must not guess. */
 export const Target = z
@@ -16,12 +20,19 @@ export const JobLimits = z
   .object({
     maxAttempts: z.int().min(1).max(limits.attempts).meta({ description: 'Attempts in all', default: 1 }),
     runTimeoutMs: durationMs(limits.runTimeoutMs, 'Longest run of one attempt', 3_600_000),
-    queueTimeoutMs: durationMs(limits.queueTimeoutMs, 'Longest wait for a start, from creation or `notBefore`', 604_800_000),
+    queueTimeoutMs: durationMs(
+      limits.queueTimeoutMs,
+      'Longest wait for a start, from creation or `notBefore`',
+      604_800_000,
+    ),
     killGraceMs: z
       .int()
       .min(0)
       .max(300_000)
-      .meta({ description: 'Milliseconds between TERM and KILL when an attempt is stopped', default: 10_000 }),
+      .meta({
+        description: 'Milliseconds between TERM and KILL when an attempt is stopped',
+        default: 10_000,
+      }),
     lostAfterMs: durationMs(
       limits.runTimeoutMs,
       'An attempt whose lease has been expired for this long ends as lost,',

@@ -19,7 +19,13 @@ export const AttemptParams = AttemptRef;
 export const Enrol = z
   .strictObject({
     token: z.string().min(20).max(256).meta({ description: 'One-time token' }),
-    name: z.string().trim().min(1).max(128).optional().meta({ description: 'Used when the token carries no name' }),
+    name: z
+      .string()
+      .trim()
+      .min(1)
+      .max(128)
+      .optional()
+      .meta({ description: 'Used when the token carries no name' }),
     agentVersion: z.string().min(1).max(64),
     os: z.string().min(1).max(64),
     architecture: z.string().min(1).max(64),
@@ -35,7 +41,9 @@ export const Enrolled = z
   .object({
     agentId: Id,
     deviceId: Id,
-    credential: z.string().meta({ description: '256-bit bearer token, shown once: `Authorization: Bearer …`' }),
+    credential: z
+      .string()
+      .meta({ description: '256-bit bearer token, shown once: `Authorization: Bearer …`' }),
     leaseMs: z.int().meta({ description: 'Life of a lease in milliseconds; renew every third of it' }),
     position: Position,
   })
@@ -53,7 +61,8 @@ export const Poll = z
       description: 'False while the agent is busy or draining: it is told of cancels and of nothing new',
     }),
     holding: z.array(AttemptRef).max(100).default([]).meta({
-      description: 'The attempts that the agent is working on; an open attempt of this agent that is not named here is the answer',
+      description:
+        'The attempts that the agent is working on; an open attempt of this agent that is not named here is the answer',
     }),
   })
   .meta({ id: 'Poll' });
@@ -66,7 +75,9 @@ export const Offer = z
     attempt: z.int(),
     maxAttempts: z.int(),
     claimed: z.boolean().meta({ description: 'True: the attempt is this agent’s, its lease runs' }),
-    resumed: z.boolean().meta({ description: 'True: the attempt was claimed before; the answer to that claim was lost' }),
+    resumed: z
+      .boolean()
+      .meta({ description: 'True: the attempt was claimed before; the answer to that claim was lost' }),
     name: z.string(),
     document: JobDocument,
     documentHash: Sha256,
@@ -83,7 +94,9 @@ export const PollAnswer = z
   .object({
     offer: Offer.nullable(),
     cancel: z.array(AttemptRef).meta({ description: 'Held attempts to stop now and report as CANCELED' }),
-    drop: z.array(AttemptRef).meta({ description: 'Held attempts that the log has ended: stop them, report nothing' }),
+    drop: z
+      .array(AttemptRef)
+      .meta({ description: 'Held attempts that the log has ended: stop them, report nothing' }),
     pollAfterMs: z.int().meta({ description: 'Poll again after this long; 0 is at once' }),
   })
   .meta({ id: 'PollAnswer' });
@@ -100,11 +113,23 @@ export type Renewed = z.output<typeof Renewed>;
 
 export const OutputChunk = z
   .strictObject({
-    sequence: z.int().min(1).max(4_294_967_295).meta({ description: '1, 2, 3 … over both streams of the attempt' }),
+    sequence: z
+      .int()
+      .min(1)
+      .max(4_294_967_295)
+      .meta({ description: '1, 2, 3 … over both streams of the attempt' }),
     stream: z.enum(['stdout', 'stderr']),
     at: Instant.meta({ description: 'By the agent’s clock' }),
-    text: z.string().max(limits.outputChunkBytes).optional().meta({ description: 'UTF-8 text; either this or `data`' }),
-    data: z.base64().max(Math.ceil((limits.outputChunkBytes * 4) / 3) + 4).optional().meta({ description: 'Base64 bytes' }),
+    text: z
+      .string()
+      .max(limits.outputChunkBytes)
+      .optional()
+      .meta({ description: 'UTF-8 text; either this or `data`' }),
+    data: z
+      .base64()
+      .max(Math.ceil((limits.outputChunkBytes * 4) / 3) + 4)
+      .optional()
+      .meta({ description: 'Base64 bytes' }),
   })
   .refine((chunk) => (chunk.text === undefined) !== (chunk.data === undefined), {
     message: 'expected exactly one of `text` and `data`',
@@ -131,13 +156,22 @@ export const ReportStatus = z
     reason: z
       .strictObject({ code: z.enum(reasonCodes), message: z.string().max(1024) })
       .optional()
-      .meta({ description: 'Default: `completed`, `step-failed`, `run-timeout`, `cancel-requested`, `rejected-by-agent`' }),
+      .meta({
+        description:
+          'Default: `completed`, `step-failed`, `run-timeout`, `cancel-requested`, `rejected-by-agent`',
+      }),
     exitCode: z.int().nullable().default(null),
     signal: z.string().max(32).nullable().default(null),
     executedSteps: z.int().min(0).default(0),
     failedStep: z.string().max(128).nullable().default(null),
-    outputBytes: z.int().min(0).optional().meta({ description: 'All bytes sent; checked together with `outputHash`' }),
-    outputHash: Sha256.optional().meta({ description: 'Hash chain over all output; without it the gateway fills it in' }),
+    outputBytes: z
+      .int()
+      .min(0)
+      .optional()
+      .meta({ description: 'All bytes sent; checked together with `outputHash`' }),
+    outputHash: Sha256.optional().meta({
+      description: 'Hash chain over all output; without it the gateway fills it in',
+    }),
     output: chunks.default([]).meta({ description: 'The last output, stored before the status is taken' }),
     next: z
       .strictObject({ waitMs: z.int().min(0).max(limits.pollWaitMs).default(0) })
@@ -157,6 +191,11 @@ export const StatusTaken = z
 export type StatusTaken = z.output<typeof StatusTaken>;
 
 export const Whoami = z
-  .object({ agentId: Id, kind: z.enum(['device', 'worker', 'executor']), deviceId: Id.nullable(), leaseMs: z.int() })
+  .object({
+    agentId: Id,
+    kind: z.enum(['device', 'worker', 'executor']),
+    deviceId: Id.nullable(),
+    leaseMs: z.int(),
+  })
   .meta({ id: 'Whoami' });
 export type Whoami = z.output<typeof Whoami>;

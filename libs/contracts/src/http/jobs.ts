@@ -36,10 +36,15 @@ export type CreateJob = z.output<typeof CreateJob>;
 
 export const JobAccepted = z
   .object({ jobId: JobId, position: Position, repeated: z.boolean() })
-  .meta({ id: 'JobAccepted', description: '`repeated` is true when the Idempotency-Key had been used for the same request' });
+  .meta({
+    id: 'JobAccepted',
+    description: '`repeated` is true when the Idempotency-Key had been used for the same request',
+  });
 export type JobAccepted = z.output<typeof JobAccepted>;
 
-export const CancelJob = z.strictObject({ reason: z.string().max(1024).optional() }).meta({ id: 'CancelJob' });
+export const CancelJob = z
+  .strictObject({ reason: z.string().max(1024).optional() })
+  .meta({ id: 'CancelJob' });
 export type CancelJob = z.output<typeof CancelJob>;
 
 export const CancelAnswer = z
@@ -158,7 +163,11 @@ export interface Page<T> {
 
 /** One event over REST: CloudEvents 1.0 in structured form, with the attributes that the headers carry on NATS. */
 export const EventRow = AuditRow.omit({ payload: true, actor: true })
-  .extend({ actor: z.object({ type: z.string(), id: z.string() }), traceparent: z.string().optional(), data: z.unknown() })
+  .extend({
+    actor: z.object({ type: z.string(), id: z.string() }),
+    traceparent: z.string().optional(),
+    data: z.unknown(),
+  })
   .meta({ id: 'EventRow' });
 export type EventRow = z.output<typeof EventRow>;
 
@@ -173,13 +182,20 @@ export const EventPage = z
     storeId: z.string().meta({ description: 'Positions are valid within one store only' }),
     events: z.array(EventRow),
     next: Position.meta({ description: 'Give this as `after` to go on' }),
-    head: Position.meta({ description: 'Newest published position; equal to `next` when you have caught up' }),
+    head: Position.meta({
+      description: 'Newest published position; equal to `next` when you have caught up',
+    }),
   })
   .meta({ id: 'EventPage' });
 export type EventPage = z.output<typeof EventPage>;
 
 export const ReadOutput = z.strictObject({
-  attempt: z.coerce.number().int().min(1).optional().meta({ description: 'Default: the newest attempt with output' }),
+  attempt: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .meta({ description: 'Default: the newest attempt with output' }),
   fromSequence: z.coerce.number().int().min(1).default(1),
   limit: z.coerce.number().int().min(1).max(1000).default(500),
 });
@@ -190,7 +206,9 @@ export const OutputRow = z.object({
   stream: z.enum(['stdout', 'stderr']),
   at: Instant.meta({ description: 'By the agent’s clock' }),
   offset: z.int().meta({ description: 'Bytes of this attempt before this chunk, both streams together' }),
-  text: z.string().meta({ description: 'UTF-8; bytes that are no UTF-8 are replaced, `data` has them exactly' }),
+  text: z
+    .string()
+    .meta({ description: 'UTF-8; bytes that are no UTF-8 are replaced, `data` has them exactly' }),
   data: z.string().meta({ description: 'Base64' }),
 });
 export type OutputRow = z.output<typeof OutputRow>;
@@ -205,4 +223,3 @@ export const OutputPage = z
   })
   .meta({ id: 'OutputPage' });
 export type OutputPage = z.output<typeof OutputPage>;
-

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import {
   type DataOf,
   DomainError,
@@ -12,6 +12,9 @@ import fc from 'fast-check';
 import { expectPublishable } from '../testing/scenario.ts';
 import type { AssignmentState } from './assignment.ts';
 import { type AssignmentCommand, assignment } from './decide.ts';
+
+/** Hundreds of histories each: milliseconds on an idle machine, seconds on a busy one. */
+jest.setTimeout(60_000);
 
 const name = { jobId: '0d3f6a52-6b0e-5f0c-9c39-8f7b0c1d2e3f', targetId: 'pi-1' };
 
