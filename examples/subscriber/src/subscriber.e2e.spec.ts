@@ -4,11 +4,16 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 // eslint-disable-next-line signalbox/boundaries -- the spec starts the real system; the example imports nothing of ours
-import { type Client, createClient, field, textField } from '../../../tools/system/client.ts';
-// eslint-disable-next-line signalbox/boundaries -- as above
-import { type Program, createProgram } from '../../../tools/system/program.ts';
-// eslint-disable-next-line signalbox/boundaries -- as above
-import { type System, startSystem } from '../../../tools/system/system.ts';
+import {
+  type Client,
+  type Program,
+  type System,
+  createClient,
+  createProgram,
+  field,
+  startSystem,
+  textField,
+} from '@signalbox/tools/system';
 
 const patienceMs = 60_000;
 
