@@ -52,7 +52,7 @@ const failingAt = (
 ): Handler<Rows> => {
   let left = times;
   return (event, batch) => {
-    write(event, batch);
+    void write(event, batch);
     if (event.id !== target?.id || left === 0) return ack;
     left -= 1;
     throw error;
@@ -105,7 +105,7 @@ describe('retry', () => {
     const { runner, told } = await open(
       state,
       on('*', (event, batch) => {
-        write(event, batch);
+        void write(event, batch);
         return event.id === events[3]?.id && left-- > 0 ? retry(700) : ack;
       }),
     );
@@ -218,7 +218,7 @@ describe('park', () => {
     const events = await twoJobs();
     let healed = false;
     const consumers = on('*', (event, batch) => {
-      write(event, batch);
+      void write(event, batch);
       return parkA(event, () => healed);
     });
     const { runner, told } = await open(state, consumers);

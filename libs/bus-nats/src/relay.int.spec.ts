@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventsStreamName, positionStart, subjects } from '@signalbox/contracts';
 import { InMemoryEventStore } from '@signalbox/event-store/testing';
 import { eventually } from '@signalbox/testkit';
@@ -13,19 +13,15 @@ let opened: Opened;
 let store: InMemoryEventStore;
 let errors: unknown[];
 
-beforeAll(async () => {
+beforeEach(async () => {
   bus = await TestBus.start();
-});
-afterAll(() => bus.close());
-
-beforeEach(() => {
   opened = new Opened();
   store = new InMemoryEventStore();
   errors = [];
 });
 afterEach(async () => {
   await opened.close();
-  await bus.reset();
+  await bus.close();
 });
 
 const relayOf = async (setup: Partial<RelaySetup> = {}): Promise<Relay> => {

@@ -88,7 +88,7 @@ class RunningRelay implements Relay {
   #status: RelayStatus;
   #stopping = false;
   #manager: JetStreamManager | undefined;
-  /** Position of an event that the stream refused because it knows its id, in the stream's life of that instant. */
+  /** Position up to which the stream has answered that it holds or knows all, in its life of that instant. */
   #known: { readonly created: string; readonly position: Position } | undefined;
 
   constructor(setup: RelaySetup) {
@@ -236,7 +236,8 @@ class RunningRelay implements Relay {
 
   #explain(pipeline: Pipeline, origin: FromOrigin): void {
     const failure = pipeline.failure();
-    if (failure?.known !== undefined) this.#known = { created: origin.created, position: failure.known };
+    const position = failure?.known ?? pipeline.acknowledged();
+    if (position !== undefined) this.#known = { created: origin.created, position };
     if (failure !== undefined) this.#report(new Error(`expected an acknowledgement, got: ${failure.reason}`));
     else if (this.#isStalled(pipeline))
       this.#report(new Error('expected an acknowledgement in time, got none'));

@@ -1,5 +1,13 @@
 import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
-import { ack, type Consumer, type Leadership, type Running, type Verdict } from '@signalbox/event-store';
+import {
+  ack,
+  type Batch,
+  type Consumer,
+  type Leadership,
+  type Running,
+  type Verdict,
+} from '@signalbox/event-store';
+import type { Event } from '@signalbox/contracts';
 import { handle } from './handling.ts';
 import { startReader } from './ordered-reader.ts';
 import type { Reader, ReaderSetup } from './reader.ts';
@@ -28,11 +36,7 @@ export class EventsTransport<Tx> extends Server implements CustomTransportStrate
     this.#options = options;
     for (const [type, entries] of byType(options.consumers)) {
       const handlers = entries.map((entry) => entry.handler);
-      this.addHandler(
-        type,
-        (event: Parameters<typeof handle<Tx>>[1], batch) => handle(handlers, event, batch),
-        true,
-      );
+      this.addHandler(type, (event: Event, batch: Batch<Tx>) => handle(handlers, event, batch), true);
     }
   }
 
