@@ -14,7 +14,7 @@ import type { AttemptRef } from './wire.ts';
 /** Output waits this long for more to go into the same request … */
 const gatherMs = 50;
 /** … unless this much is there already. */
-const gatherBytes = 262_144;
+const gatherBytes = 131_072;
 
 /** The server wants output that is not here any more, or refuses it for good: it stays incomplete there. */
 export class OutputLost extends Error {

@@ -40,11 +40,11 @@ describe('the spool of an attempt', () => {
     let batches = 0;
     while (!spool.isEmpty) {
       const { chunks, nextSequence } = spool.batch();
-      expect(JSON.stringify({ chunks }).length).toBeLessThan(600_000);
+      expect(JSON.stringify({ chunks }).length).toBeLessThan(300_000);
       expect(spool.resumeAt(nextSequence)).toBe(true);
       batches += 1;
     }
-    expect(batches).toBeLessThan(14);
+    expect(batches).toBeLessThan(26);
     expect(spool.waitingBytes).toBe(0);
   });
 

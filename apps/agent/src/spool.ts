@@ -19,8 +19,8 @@ export interface Batch {
   readonly isLast: boolean;
 }
 
-/** What one batch may weigh as JSON: half of the largest request, so that the rest of a status fits beside it. */
-const batchBytes = wireLimits.requestBodyBytes / 2;
+/** What one batch may weigh as JSON: a part of the largest request, so that the rest of a status fits beside it. */
+const batchBytes = wireLimits.requestBodyBytes / 4;
 
 /** Chunks that the server has stored are kept up to this size, in case it asks for some of them again. */
 const keptBytes = 1_048_576;
