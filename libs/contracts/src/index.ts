@@ -25,7 +25,15 @@ export {
   statuses,
   transitions,
 } from './statuses.ts';
-export { JobDocument, RunCommandStep, RunShellStep, Step, splitArgv } from './job-document.ts';
+export {
+  JobDocument,
+  RecordedDocument,
+  RunCommandStep,
+  RunShellStep,
+  Step,
+  documentOf,
+  splitArgv,
+} from './job-document.ts';
 export { eventsStreamName, subjects } from './subjects.ts';
 export { Actor, Envelope, actorText, type NewEvent, type RecordedEvent } from './envelope.ts';
 export { problemMeanings, reasonMeanings } from './meanings.ts';

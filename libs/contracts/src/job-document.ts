@@ -77,3 +77,31 @@ export const JobDocument = z
   .meta({ id: 'JobDocument', description: 'What is to be run' });
 /** A normalised job document: argv as an array, defaults filled in. */
 export type JobDocument = z.output<typeof JobDocument>;
+
+const isRecorded = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  'version' in value &&
+  'steps' in value &&
+  Array.isArray(value.steps);
+
+/**
+ * A document as an event carries it. It was validated at the door of the version that took it, and is passed on exactly as
+ * it is, in the order of its fields: a reader of another version keeps what it does not know, and the hash stays right.
+ */
+export const RecordedDocument = z
+  .unknown()
+  .refine(isRecorded, 'expected an object with `version` and `steps`')
+  .meta({
+    id: 'RecordedDocument',
+    description: 'What is to be run, as it was accepted; see JobDocument of the HTTP API',
+    type: 'object',
+    required: ['version', 'steps'],
+    properties: {
+      version: { type: 'string' },
+      steps: { type: 'array', items: { type: 'object' }, minItems: 1 },
+    },
+  });
+
+/** The document of an event in the terms of this version; steps that it does not know are the agent's to refuse. */
+export const documentOf = (recorded: unknown): JobDocument => recorded as JobDocument;

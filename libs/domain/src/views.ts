@@ -14,6 +14,7 @@ import {
   type Status,
   actorText,
   assignmentId,
+  documentOf,
   isEnd,
 } from '@signalbox/contracts';
 
@@ -55,7 +56,7 @@ const createdJob = (event: Event<'JobCreated'>): JobDetail => ({
   reason: event.data.reason,
   counts: null,
   position: event.position,
-  document: event.data.document,
+  document: documentOf(event.data.document),
 });
 
 const jobStatusChanged = (view: JobDetail, event: Event<'JobStatusChanged'>): JobDetail => {

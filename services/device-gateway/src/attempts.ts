@@ -6,6 +6,7 @@ import {
   assignmentId,
   decodeEvent,
   deriveId,
+  documentOf,
   streams,
 } from '@signalbox/contracts';
 import { type AssignmentCommand, type AssignmentState, assignment } from '@signalbox/domain';
@@ -104,7 +105,7 @@ const offerOf = async (
     maxAttempts,
     ...how,
     name: created.name,
-    document: created.document,
+    document: documentOf(created.document),
     documentHash,
     runTimeoutMs,
     remainingMs: Math.min(runTimeoutMs, Math.max(0, runTimeoutMs - ranMs)),

@@ -51,8 +51,6 @@ export const agentOf = (open: OpenAssignment): string | null => {
   return 'agentId' in state ? state.agentId : null;
 };
 
-export const attemptOfOpen = (open: OpenAssignment): number => open.assigned.attempt;
-
 /** Which open attempts an event is about: one assignment, or all of a job. */
 export const subjectOf = (event: Event): { readonly id?: string; readonly jobId?: string } => {
   switch (event.type) {

@@ -104,3 +104,13 @@ it('has a JSON Schema of draft 2020-12 for every type, open for later fields', (
     expect(description).not.toBe('');
   }
 });
+
+it('keeps a document exactly as it was accepted: unknown fields, unknown steps, order of fields', () => {
+  const document = {
+    version: '1.0',
+    steps: [{ timeoutSeconds: 5, name: 'new', colour: 'blue', type: 'runTomorrow' }],
+    later: true,
+  };
+  const event = decodeEvent(recorded({ ...jobCreated, data: { ...jobCreated.data, document } }));
+  expect(JSON.stringify(event.type === 'JobCreated' && event.data.document)).toBe(JSON.stringify(document));
+});

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Id, Instant, JobId, Sha256 } from '../ids.ts';
-import { JobDocument } from '../job-document.ts';
+import { RecordedDocument } from '../job-document.ts';
 import { limits } from '../limits.ts';
 
 const durationMs = (max: number, what: string, standard: number) =>
@@ -25,14 +25,10 @@ export const JobLimits = z
       'Longest wait for a start, from creation or `notBefore`',
       604_800_000,
     ),
-    killGraceMs: z
-      .int()
-      .min(0)
-      .max(300_000)
-      .meta({
-        description: 'Milliseconds between TERM and KILL when an attempt is stopped',
-        default: 10_000,
-      }),
+    killGraceMs: z.int().min(0).max(300_000).meta({
+      description: 'Milliseconds between TERM and KILL when an attempt is stopped',
+      default: 10_000,
+    }),
     lostAfterMs: durationMs(
       limits.runTimeoutMs,
       'An attempt whose lease has been expired for this long ends as lost,',
@@ -54,7 +50,7 @@ export const JobCreated = z
   .object({
     jobId: JobId,
     name: z.string().min(1).max(128),
-    document: JobDocument,
+    document: RecordedDocument,
     documentHash: Sha256.meta({ description: 'SHA-256 of the JSON text of `document`' }),
     target: Target,
     targets: z.int().min(0).nullable().meta({ description: 'How many targets the job has; null while open' }),

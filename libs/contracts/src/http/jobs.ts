@@ -34,12 +34,10 @@ export const CreateJob = z
   .meta({ id: 'CreateJob' });
 export type CreateJob = z.output<typeof CreateJob>;
 
-export const JobAccepted = z
-  .object({ jobId: JobId, position: Position, repeated: z.boolean() })
-  .meta({
-    id: 'JobAccepted',
-    description: '`repeated` is true when the Idempotency-Key had been used for the same request',
-  });
+export const JobAccepted = z.object({ jobId: JobId, position: Position, repeated: z.boolean() }).meta({
+  id: 'JobAccepted',
+  description: '`repeated` is true when the Idempotency-Key had been used for the same request',
+});
 export type JobAccepted = z.output<typeof JobAccepted>;
 
 export const CancelJob = z
