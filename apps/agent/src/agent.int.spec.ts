@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { DomainError } from '@signalbox/contracts';
 import { eventually } from '@signalbox/testkit';
-import { useStage } from './testing/stage.ts';
+import { processesOf, useStage } from './testing/stage.ts';
 
 const stage = useStage();
 
@@ -204,6 +204,14 @@ describe('running a job', () => {
     const held = stage().gateway.shell('sleep 600 & exec > >(sleep 0.3; cat); echo through the pipe');
     expect((await stage().ended(held)).status).toBe('SUCCEEDED');
     expect(held.text()).toContain('\nthrough the pipe\n');
+    expect(processesOf(held)).toEqual([]);
+  });
+
+  it('leaves a process alone that leads a session of its own when the job ends by itself', async () => {
+    stage().start();
+    const held = stage().gateway.shell('setsid sleep 600 >/dev/null 2>&1 & echo started');
+    expect((await stage().ended(held)).status).toBe('SUCCEEDED');
+    expect(processesOf(held).length).toBe(1);
   });
 
   it('idles below 60 MB', async () => {
