@@ -25,3 +25,18 @@ it('tells nothing about an error that nobody foresaw', () => {
   expect(error.code).toBe('internal');
   expect(error.message).not.toContain('hunter2');
 });
+
+it('tells an outage of a server behind us from a fault of ours', () => {
+  const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5432'), { code: 'ECONNREFUSED' });
+  const starting = Object.assign(new Error('the database system is starting up'), { code: '57P03' });
+  for (const outage of [
+    refused,
+    starting,
+    new Error('x', { cause: refused }),
+    new Error('Query read timeout'),
+  ]) {
+    expect(domainErrorOf(outage)).toMatchObject({ code: 'unavailable', cause: outage });
+  }
+  const wrong = Object.assign(new Error('relation "x" does not exist'), { code: '42P01' });
+  expect(domainErrorOf(wrong).code).toBe('internal');
+});

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ZodError } from 'zod';
 import type { KnownRoutes } from './known-routes.ts';
 import { type Logger } from './logger.ts';
+import { isOutage } from './outage.ts';
 import { traceIdOf } from './trace.ts';
 import { traceparentOf } from './http-trace.ts';
 
@@ -74,15 +75,18 @@ export const domainErrorOf = (error: unknown): DomainError => {
   const status = statusOf(error);
   const known =
     status === undefined ? undefined : byStatus(status, error instanceof Error ? error.message : '');
-  return (
-    known ??
-    new DomainError(
-      'internal',
-      'the request failed for a reason of ours; the log has it under this trace id',
-      {
-        cause: error,
-      },
-    )
+  if (known !== undefined) return known;
+  if (isOutage(error)) {
+    return new DomainError(
+      'unavailable',
+      'expected an answer of a server behind this one, got none; the outcome is unknown, and a repeat with the same Idempotency-Key is safe',
+      { cause: error },
+    );
+  }
+  return new DomainError(
+    'internal',
+    'the request failed for a reason of ours; the log has it under this trace id',
+    { cause: error },
   );
 };
 
@@ -112,8 +116,9 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const traceId = traceIdOf(traceparentOf(request));
     const error = this.#unrouted(request, reply, thrown) ?? domainErrorOf(thrown);
-    if (error.code === 'internal') {
-      this.#logger.error('request failed', {
+    if (error.code === 'internal' || (error.code === 'unavailable' && error !== thrown)) {
+      const level = error.code === 'internal' ? 'error' : 'warn';
+      this.#logger[level]('request failed', {
         traceId,
         method: request.method,
         route: request.routeOptions.url,

@@ -56,6 +56,7 @@ export const answer = <N extends CallName>(
     } catch (error) {
       const refusal = domainErrorOf(error);
       if (refusal.code === 'internal') logger.error('call failed', { call, traceId, error });
+      if (refusal.code === 'unavailable') logger.warn('call failed by an outage', { call, traceId, error });
       return refusalOf(refusal);
     }
   },
