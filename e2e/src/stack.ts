@@ -32,11 +32,14 @@ const isKept = (): boolean => process.env['SIGNALBOX_KEEP_STATE'] === '1';
 
 /** Starts a system in a new folder, or again in the folder of an earlier one. */
 export const openStack = async (
-  options: Omit<SystemOptions, 'stateDir' | 'port'> & { readonly stateDir?: string } = {},
+  options: Omit<SystemOptions, 'stateDir' | 'port'> & {
+    readonly stateDir?: string;
+    readonly port?: number | undefined;
+  } = {},
 ): Promise<Stack> => {
   const stateDir = options.stateDir ?? (await mkdtemp(join(tmpdir(), 'signalbox-e2e-')));
   if (isKept()) process.stderr.write(`state of this spec: ${stateDir}\n`);
-  const system = await startSystem({ ...options, stateDir, port: 0 });
+  const system = await startSystem({ ...options, stateDir, port: options.port ?? 0 });
   const admin = createClient(system.url, system.adminKey);
   return {
     system,

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { JobAccepted } from '@signalbox/contracts';
+import { eventually } from '@signalbox/testkit';
+import type { Client } from '@signalbox/tools/system';
+
+export interface TrafficOptions {
+  readonly client: Client;
+  /** Jobs to create each second. */
+  readonly perSecond: number;
+  /** The request of the job with this number. */
+  readonly request: (index: number) => Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Jobs that are created all the time, as a program would do it that must not lose one: each request has an
+ * Idempotency-Key and is repeated until it is answered 2xx. A refusal that no outage explains is a failure.
+ */
+export interface Traffic {
+  /** Ids of the jobs that were acknowledged so far. */
+  readonly acknowledged: ReadonlySet<string>;
+  /** Requests that had to be repeated so far, and why. */
+  readonly refusals: ReadonlyMap<string, number>;
+  /** Resolves when this many more jobs were acknowledged. */
+  flows(count: number): Promise<void>;
+  /** Resolves when this many more requests were sent, whatever their answers are. */
+  tries(count: number): Promise<void>;
+  /** Sends no new request and resolves when the last one is acknowledged; throws what was not an outage. */
+  stop(): Promise<void>;
+}
+
+const retryMs = 200;
+/** Answers that an outage explains: the service behind the router is away, or a part of the system does not answer. */
+const isOutage = (status: number): boolean => status === 503;
+
+/** What the requests of one traffic have come to. */
+class Tally {
+  readonly acknowledged = new Set<string>();
+  readonly refusals = new Map<string, number>();
+  readonly failures: string[] = [];
+  sent = 0;
+
+  note(what: string): void {
+    this.refusals.set(what, (this.refusals.get(what) ?? 0) + 1);
+  }
+}
+
+/** Sends one request; true when the job is acknowledged. */
+const attempt = async (client: Client, body: unknown, key: string, tally: Tally): Promise<boolean> => {
+  tally.sent += 1;
+  const answer = await client
+    .request('POST', '/api/v1/jobs', body, { 'idempotency-key': key })
+    .catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+  if (typeof answer === 'string') {
+    tally.note(answer);
+    return false;
+  }
+  if (answer.status < 300) {
+    tally.acknowledged.add(JobAccepted.parse(answer.body).jobId);
+    return true;
+  }
+  tally.note(String(answer.status));
+  if (!isOutage(answer.status)) tally.failures.push(`${answer.status} ${JSON.stringify(answer.body)}`);
+  return false;
+};
+
+/** Waits until a count has grown. */
+const more = async (what: string, count: () => number, by: number): Promise<void> => {
+  const goal = count() + by;
+  await eventually(() => count() >= goal, { what: `${by} more ${what}`, timeoutMs: 60_000 });
+};
+
+export const startTraffic = ({ client, perSecond, request }: TrafficOptions): Traffic => {
+  const tally = new Tally();
+  const running = new Set<Promise<void>>();
+  let index = 0;
+
+  const createOne = async (): Promise<void> => {
+    const body = request(index);
+    index += 1;
+    const key = randomUUID();
+    while (!(await attempt(client, body, key, tally))) await pause(retryMs);
+  };
+  const timer = setInterval(() => {
+    const work = createOne();
+    running.add(work);
+    void work.finally(() => running.delete(work));
+  }, 1_000 / perSecond);
+
+  return {
+    acknowledged: tally.acknowledged,
+    refusals: tally.refusals,
+    flows: (count) => more('acknowledged jobs', () => tally.acknowledged.size, count),
+    tries: (count) => more('requests', () => tally.sent, count),
+    stop: async () => {
+      clearInterval(timer);
+      await Promise.all(running);
+      const [failure] = tally.failures;
+      if (failure !== undefined)
+        throw new Error(`expected 2xx or an outage, got ${tally.failures.length} others: ${failure}`);
+    },
+  };
+};
