@@ -9,7 +9,8 @@ import { paceMs, Polling } from './polling.ts';
 import { settleLeftover } from './recovery.ts';
 import { reportEnd, type Reported } from './report.ts';
 import { OutputSender } from './sender.ts';
-import { attemptKey, refOf, type AttemptEnd, type Offer, type PollAnswer } from './wire.ts';
+import { settleStray } from './strays.ts';
+import { attemptKey, refOf, type AttemptEnd, type AttemptRef, type Offer, type PollAnswer } from './wire.ts';
 
 /** The poll beside a running attempt opens only after this long, so that a short job costs two requests. */
 const watchAfterMs = 500;
@@ -53,6 +54,7 @@ export class Agent {
       const askedMs = monotonicMs();
       answer ??= await this.#poll();
       if (answer === null || this.#draining.signal.aborted) break;
+      for (const ref of answer.cancel) await this.#settleStray(ref);
       const next: PollAnswer | null = answer.offer === null ? null : await this.#take(answer.offer);
       if (next === null) await pause(paceMs(answer, monotonicMs() - askedMs), this.#draining.signal);
       answer = next;
@@ -83,17 +85,21 @@ export class Agent {
     return this.#polling.ask(body, this.#draining.signal);
   }
 
+  #settleStray(ref: AttemptRef): Promise<void> {
+    const { gateway, log } = this.#options;
+    const known = this.#ends.get(attemptKey(ref));
+    return settleStray({ gateway, ref, known, giveUp: this.#draining.signal, log });
+  }
+
   /** Runs what is offered. @returns what the server said at its end, if it did */
   async #take(offer: Offer): Promise<PollAnswer | null> {
     const { gateway, log } = this.#options;
     const ref = refOf(offer);
-    const known = this.#ends.get(attemptKey(ref));
+    if (this.#ends.has(attemptKey(ref))) {
+      await this.#settleStray(ref);
+      return null;
+    }
     try {
-      if (known !== undefined) {
-        log.warn('attempt offered again after its end', ref);
-        await gateway.report(ref, { ...known, output: [] }, this.#draining.signal);
-        return null;
-      }
       const claimed = offer.claimed ? offer : await gateway.claim(ref);
       return await this.#work(claimed);
     } catch (error) {

@@ -182,3 +182,9 @@ export const interruptedBefore = (isGone: boolean): AttemptEnd => {
   const { status, reason } = isGone ? stopEnd('interrupted') : stateUnknown;
   return withoutSteps(status, reason);
 };
+
+/** The end of an attempt that was to be cancelled and of which nothing runs here. */
+export const canceledUnseen = (isGone: boolean): AttemptEnd => {
+  const { status, reason } = isGone ? stopEnd('canceled') : stateUnknown;
+  return withoutSteps(status, reason);
+};

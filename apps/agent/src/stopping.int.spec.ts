@@ -59,6 +59,34 @@ describe('cancel', () => {
   });
 });
 
+describe('an attempt that the server believes to run here', () => {
+  it('is told as canceled when it is to be stopped and nothing of it runs', async () => {
+    const held = stage().gateway.shell('echo never');
+    held.state = 'claimed';
+    stage().gateway.cancel(held);
+    stage().start();
+    expect(await stage().ended(held)).toMatchObject({ status: 'CANCELED', executedSteps: 0 });
+    expect(held.text()).toBe('');
+  });
+
+  it('is not run a second time when a replica that is behind offers it again', async () => {
+    stage().start();
+    const held = stage().gateway.shell('echo once');
+    await stage().ended(held);
+    const again = stage().gateway.requests.length;
+    held.state = 'claimed';
+    stage().gateway.cancel(held);
+    held.isCanceled = false;
+    await eventually(() =>
+      stage()
+        .gateway.requests.slice(again)
+        .some((path) => path.endsWith('/status')),
+    );
+    await eventually(() => held.state === 'ended');
+    expect(held.text()).toBe('$ echo once\nonce\n');
+  });
+});
+
 describe('the log has ended the attempt', () => {
   it.each(['poll', 'lease'])('stops it and reports nothing, told by %s', async (way) => {
     stage().gateway.intercept = (path) => {

@@ -277,12 +277,12 @@ export class GatewayDouble {
     const holds = (held: HeldAttempt) => poll.holding.some((each) => each.jobId === held.ref.jobId);
     const lost = this.attempts.find((held) => held.state === 'claimed' && !holds(held));
     const fresh = poll.accept ? this.attempts.find((held) => held.state === 'waiting') : undefined;
-    const chosen = lost ?? fresh;
+    const chosen = lost?.isCanceled === true ? fresh : (lost ?? fresh);
     if (chosen !== undefined) chosen.state = 'claimed';
     const answer = {
       offer: chosen === undefined ? null : { ...chosen.offer, resumed: chosen === lost },
       cancel: this.attempts
-        .filter((held) => holds(held) && held.isCanceled && held.state === 'claimed')
+        .filter((held) => held.isCanceled && held.state === 'claimed')
         .map((held) => held.ref),
       drop: this.attempts.filter((held) => holds(held) && held.state === 'ended').map((held) => held.ref),
       pollAfterMs: 0,
@@ -308,6 +308,7 @@ export class GatewayDouble {
       held.state = 'ended';
       held.end = report;
     }
+    held.state = 'ended';
     const { next } = report;
     const poll = { claim: true, accept: true, holding: [] };
     const answer = next === undefined ? null : await this.#poll({ ...poll, waitMs: next.waitMs }, response);
