@@ -189,7 +189,8 @@ export class Agent {
       await pause(watchAfterMs, stop.signal);
       while (!stop.signal.aborted) {
         const askedMs = monotonicMs();
-        const answer = await this.#polling.ask(body, stop.signal);
+        // The log ends the attempts of a revoked machine; its processes must not outlive that.
+        const answer = await this.#polling.ask(body, stop.signal, () => attempt.stop('dropped'));
         if (answer === null) return;
         if (answer.drop.some((each) => attemptKey(each) === key)) attempt.stop('dropped');
         else if (answer.cancel.some((each) => attemptKey(each) === key)) attempt.stop('canceled');

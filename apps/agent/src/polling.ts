@@ -22,8 +22,12 @@ export class Polling {
     this.#log = log;
   }
 
-  /** @returns null when the signal fired first */
-  async ask(body: Poll, signal: AbortSignal): Promise<PollAnswer | null> {
+  /**
+   * @param onRefused called when the credential is refused a second time in a row
+   * @returns null when the signal fired first
+   */
+  async ask(body: Poll, signal: AbortSignal, onRefused?: () => void): Promise<PollAnswer | null> {
+    let refusals = 0;
     for (let failures = 1; !signal.aborted; failures += 1) {
       try {
         const answer = await this.#gateway.poll(body, signal);
@@ -32,6 +36,8 @@ export class Polling {
       } catch (error) {
         if (signal.aborted) return null;
         this.#tell(error, failures);
+        refusals = isCredentialRefused(error) ? refusals + 1 : 0;
+        if (refusals === 2) onRefused?.();
         await pause(retryDelayMs(error, failures), signal);
       }
     }

@@ -3,6 +3,7 @@
  * gateway only (testing/gateway-double.ts).
  */
 import { describe, expect, it } from '@jest/globals';
+import { DomainError } from '@signalbox/contracts';
 import { eventually } from '@signalbox/testkit';
 import { processesOf, useStage } from './testing/stage.ts';
 
@@ -102,6 +103,19 @@ describe('the log has ended the attempt', () => {
     expect(stage().gateway.requests.some((path) => path.endsWith('/status'))).toBe(false);
     expect(stage().stateFile('attempt.json')).toBeNull();
     stage().gateway.violations.length = 0;
+  });
+});
+
+describe('a machine that is revoked', () => {
+  it('stops what it runs', async () => {
+    const agent = stage().start();
+    const held = stage().gateway.shell('sleep 600', { killGraceMs: 200 });
+    await eventually(() => processesOf(held).length > 0);
+    stage().gateway.intercept = () => {
+      throw new DomainError('unauthenticated', 'expected a known credential');
+    };
+    await eventually(() => agent.log.includes('attempt settled'));
+    expect(processesOf(held)).toEqual([]);
   });
 });
 
