@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { childEnvironment } from './environment.ts';
 import { paceMs } from './polling.ts';
 import { parseStat } from './proc.ts';
+import { argvOf } from './step-process.ts';
 
 const ref = { jobId: '0198a0f4-5a8e-7c0e-9d5b-3f6d0a4c1b2e', targetId: 'device-1', attempt: 2 };
 
@@ -19,6 +20,13 @@ describe('processes of an attempt', () => {
     }
     expect(parseStat('')).toBeUndefined();
     expect(parseStat('1 (x) S 1')).toBeUndefined();
+  });
+
+  it('runs a shell line with bash, with sh where there is no bash, and argv without a shell', () => {
+    const shell = { kind: 'shell', command: 'echo a | wc' } as const;
+    expect(argvOf(shell, { PATH: '/no/such/folder:/usr/bin:/bin' })).toEqual(['bash', '-c', 'echo a | wc']);
+    expect(argvOf(shell, { PATH: '/no/such/folder' })).toEqual(['sh', '-c', 'echo a | wc']);
+    expect(argvOf({ kind: 'command', argv: ['echo', '$HOME; ls'] }, {})).toEqual(['echo', '$HOME; ls']);
   });
 
   it('gets no setting or secret of the agent, and facts that a document cannot forge', () => {
