@@ -35,13 +35,18 @@ const lock = async (client: pg.PoolClient, key: string): Promise<void> => {
 
 const checksum = (sql: string): string => createHash('sha256').update(sql).digest('hex');
 
-/** Creates a schema where it is missing, under one lock for all: two `create schema if not exists` at once can collide. */
+const hasSchema = async (client: pg.PoolClient, schema: string): Promise<boolean> =>
+  (await client.query('select from pg_namespace where nspname = $1', [schema])).rowCount !== 0;
+
+/**
+ * Creates a schema where it is missing, under one lock for all: two `create schema if not exists` at once can collide. Asks
+ * again with the lock held, because `create schema` believes the connection's cache, which may be older than the wait.
+ */
 export const ensureSchema = (pool: pg.Pool, schema: string): Promise<void> =>
   transaction(pool, async (client) => {
-    const { rowCount } = await client.query('select 1 from pg_namespace where nspname = $1', [schema]);
-    if (rowCount !== 0) return;
+    if (await hasSchema(client, schema)) return;
     await lock(client, 'create schema');
-    await client.query(`create schema if not exists ${schema}`);
+    if (!(await hasSchema(client, schema))) await client.query(`create schema ${schema}`);
   });
 
 const appliedIn = async (client: pg.PoolClient, schema: string): Promise<ReadonlyMap<string, string>> => {

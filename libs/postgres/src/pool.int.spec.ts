@@ -106,6 +106,31 @@ describe('pool, transactions and migrations', () => {
     await expect(pool.query('select * from whole.b')).rejects.toThrow('does not exist');
   });
 
+  it('finds a schema that was created while it waited, also the one of its search path', async () => {
+    // A connection that has created schemas before has in its caches that its user's own schema did not exist.
+    const user = new URL(database.url).username;
+    const warm = openPool({ url: database.url, max: 1, applicationName: 'spec' });
+    const creating = await pool.connect();
+    try {
+      await migrate(warm, 'another', []);
+      await creating.query('begin');
+      await creating.query(`select pg_advisory_xact_lock(hashtextextended('signalbox create schema', 0))`);
+      const migrated = migrate(warm, user, []);
+      await eventually(async () => {
+        const { rowCount } = await pool.query(
+          `select from pg_locks where locktype = 'advisory' and not granted`,
+        );
+        return rowCount === 1;
+      });
+      await creating.query(`create schema ${user}`);
+      await creating.query('commit');
+      expect(await migrated).toEqual([]);
+    } finally {
+      creating.release();
+      await warm.end();
+    }
+  });
+
   it('refuses the name of a schema that would need quoting', async () => {
     await expect(migrate(pool, 'a"; drop table note; --', [])).rejects.toThrow('expected a schema name');
   });
