@@ -235,7 +235,8 @@ describe('reader and the bus', () => {
     await appendEvents(store, 50);
     await hasAll();
     await bus.wipe();
-    await eventually(() => follower.status().deliveries > 1 && follower.status().activity === 'following');
+    const isBack = () => follower.status().deliveries > 1 && follower.status().activity === 'following';
+    await eventually(isBack, { what: 'another delivery before silence tells', timeoutMs: 3_000 });
     await appendEvents(store, 500);
     await eventually(() => state.rows.length > 60);
     await bus.wipe();
