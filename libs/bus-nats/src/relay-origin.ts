@@ -51,7 +51,7 @@ export const findOrigin = async (
     const windowStart = new Date(options.now() - (options.maxAgeMs ?? defaultMaxAgeMs));
     return from(await store.positionBefore(windowStart.toISOString()));
   }
-  const last = info.state.messages === 0 ? undefined : await lastOwnMessage(jsm, info);
+  const last = info.state.messages === 0 ? undefined : await lastOwnMessage(jsm, info, store.storeId);
   if (last === undefined) return from(await store.published());
   return (await contradiction(store, last)) ?? from(last.event.position);
 };
@@ -72,20 +72,26 @@ const contradiction = async (store: EventStore, last: DecodedMessage): Promise<O
 const isSame = (stored: RecordedEvent | undefined, event: RecordedEvent): boolean =>
   stored !== undefined && stored.id === event.id && stored.position === event.position;
 
-/** The last message that decodes; foreign ones after it are passed over, up to a limit. */
+/**
+ * The last message of this store; foreign ones after it, malformed or of another store, are passed over, up to a limit.
+ * Where there is none of this store, the last one of another: then the stream is that store's.
+ */
 export const lastOwnMessage = async (
   jsm: JetStreamManager,
   info: StreamInfo,
+  storeId: string,
 ): Promise<DecodedMessage | undefined> => {
   const newest = await jsm.streams.getMessage(eventsStreamName, { last_by_subj: subjects.allEvents });
   if (newest === null) return undefined;
   let message: StoredMsg | null = newest;
+  let other: DecodedMessage | undefined;
   const oldest = Math.max(info.state.first_seq, newest.seq - foreignLimit);
   for (let sequence = newest.seq; ;) {
     const decoded = message === null ? undefined : tryDecode(message);
-    if (decoded !== undefined) return decoded;
+    if (decoded?.storeId === storeId) return decoded;
+    other ??= decoded;
     sequence -= 1;
-    if (sequence < oldest) return undefined;
+    if (sequence < oldest) return other;
     message = await jsm.streams.getMessage(eventsStreamName, { seq: sequence });
   }
 };

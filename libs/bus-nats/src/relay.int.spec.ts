@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventsStreamName, positionStart, subjects } from '@signalbox/contracts';
 import { InMemoryEventStore } from '@signalbox/event-store/testing';
 import { eventually } from '@signalbox/testkit';
 import { ensureEventsStream, StreamContradiction } from './events-stream.ts';
+import { encodeEvent } from './message.ts';
 import { startRelay, type Relay, type RelaySetup } from './relay.ts';
 import { brokenLinks, Opened, TestBus } from './testing/bus.ts';
 import { allOf, appendEvents } from './testing/events.ts';
@@ -139,6 +141,30 @@ describe('relay', () => {
     await relayOf();
     await published(11);
     await expectWholeLog();
+  });
+
+  it('goes on behind an event of another store', async () => {
+    const first = await relayOf();
+    await appendEvents(store, 5);
+    await published(5);
+    const [event] = await allOf(store);
+    if (event === undefined) throw new Error('expected an event, got none');
+    const publishOther = (): void => {
+      const stored = { ...event, id: randomUUID(), position: '9000000000000000' };
+      const { subject, body, headers } = encodeEvent(stored, '8000000000000000', 'another-store');
+      bus.connection.publish(subject, body, { headers });
+    };
+    publishOther();
+    await published(6);
+    await appendEvents(store, 5);
+    await published(11);
+    await first.stop();
+    publishOther();
+    await published(12);
+    await appendEvents(store, 5);
+    const second = await relayOf();
+    await eventually(async () => (await store.published()) === (await store.head()));
+    expect([first, second].map((each) => each.status().halted)).toEqual([undefined, undefined]);
   });
 });
 
