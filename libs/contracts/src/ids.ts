@@ -34,10 +34,19 @@ export const assignmentId = (jobId: string, targetId: string): string => `${jobI
 
 export const instantPattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
 
+/** Years beyond these do not fit into every database and program that an instant passes through. */
+const isInstant = (text: string): boolean => {
+  const at = Date.parse(text);
+  if (Number.isNaN(at)) return false;
+  // `Date` reads the 30th of February as the 2nd of March.
+  const isDay = new Date(at).toISOString().startsWith(text.slice(0, 10));
+  return isDay && text >= '0001' && text < '9000';
+};
+
 export const Instant = z
   .string()
   .regex(instantPattern, 'expected an ISO-8601 instant in UTC such as 2026-01-31T12:00:00.000Z')
-  .refine((text) => !Number.isNaN(Date.parse(text)), 'expected an existing instant')
+  .refine(isInstant, 'expected an existing instant from the year 1 to the year 8999')
   .meta({ description: 'Instant, ISO-8601 in UTC, ending in Z', format: 'date-time' });
 
 export const Sha256 = z

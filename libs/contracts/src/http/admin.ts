@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Role } from '../events/principal.ts';
 import { Id, Instant, Position } from '../ids.ts';
 import { limits } from '../limits.ts';
+import { storable } from '../text.ts';
 
 export const IssueToken = z
   .strictObject({
@@ -14,6 +15,7 @@ export const IssueToken = z
       .meta({ description: 'Name that the device will have' }),
     deviceId: Id.optional().meta({ description: 'Id that the device will have; default: a new UUID' }),
   })
+  .superRefine(storable)
   .meta({ id: 'IssueToken' });
 export type IssueToken = z.output<typeof IssueToken>;
 
@@ -45,15 +47,18 @@ export const AgentView = z
   .meta({ id: 'AgentView' });
 export type AgentView = z.output<typeof AgentView>;
 
-export const ListAgents = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
-  cursor: z.string().max(256).optional(),
-  after: Position.optional(),
-});
+export const ListAgents = z
+  .strictObject({
+    limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
+    cursor: z.string().max(256).optional(),
+    after: Position.optional(),
+  })
+  .superRefine(storable);
 export type ListAgents = z.output<typeof ListAgents>;
 
 export const RevokeAgent = z
   .strictObject({ reason: z.string().max(1024).optional() })
+  .superRefine(storable)
   .meta({ id: 'RevokeAgent' });
 export type RevokeAgent = z.output<typeof RevokeAgent>;
 
@@ -67,6 +72,7 @@ export const IssueKey = z
     name: z.string().trim().min(1).max(128),
     roles: z.array(Role).min(1).max(20).meta({ description: 'viewer, operator and admin grant API rights' }),
   })
+  .superRefine(storable)
   .meta({ id: 'IssueKey' });
 export type IssueKey = z.output<typeof IssueKey>;
 
@@ -92,10 +98,12 @@ export const KeyView = z
   .meta({ id: 'KeyView' });
 export type KeyView = z.output<typeof KeyView>;
 
-export const ListKeys = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
-  cursor: z.string().max(256).optional().meta({ description: '`nextCursor` of the page before' }),
-});
+export const ListKeys = z
+  .strictObject({
+    limit: z.coerce.number().int().min(1).max(limits.pageSize).default(50),
+    cursor: z.string().max(256).optional().meta({ description: '`nextCursor` of the page before' }),
+  })
+  .superRefine(storable);
 export type ListKeys = z.output<typeof ListKeys>;
 
 export const KeyRevoked = z

@@ -3,6 +3,7 @@ import { reasonCodes } from '../events/assignment.ts';
 import { Id, Instant, JobId, Position, Sha256 } from '../ids.ts';
 import { JobDocument } from '../job-document.ts';
 import { limits } from '../limits.ts';
+import { storable, storableBesidesOutput } from '../text.ts';
 
 /** The agent protocol: every path begins with this prefix, which belongs to the device gateway alone. */
 export const agentPrefix = '/api/v1/agent';
@@ -34,6 +35,7 @@ export const Enrol = z
       .refine((each) => Object.keys(each).length <= 50, 'expected at most 50 properties')
       .default({}),
   })
+  .superRefine(storable)
   .meta({ id: 'Enrol' });
 export type Enrol = z.output<typeof Enrol>;
 
@@ -178,6 +180,7 @@ export const ReportStatus = z
       .optional()
       .meta({ description: 'Ask for the next job in the same request' }),
   })
+  .superRefine(storableBesidesOutput)
   .meta({ id: 'ReportStatus' });
 export type ReportStatus = z.output<typeof ReportStatus>;
 

@@ -5,6 +5,7 @@ import { Id, Instant, JobId, Position } from '../ids.ts';
 import { JobDocument } from '../job-document.ts';
 import { limits } from '../limits.ts';
 import { Status } from '../statuses.ts';
+import { storable } from '../text.ts';
 
 /** Targets that can be asked for; all but `device` are refused by name until they exist. */
 export const RequestedTarget = z.strictObject({
@@ -31,6 +32,7 @@ export const CreateJob = z
     message: 'expected exactly one of `document` and `template`; remove one or add one',
     path: ['document'],
   })
+  .superRefine(storable)
   .meta({ id: 'CreateJob' });
 export type CreateJob = z.output<typeof CreateJob>;
 
@@ -42,6 +44,7 @@ export type JobAccepted = z.output<typeof JobAccepted>;
 
 export const CancelJob = z
   .strictObject({ reason: z.string().max(1024).optional() })
+  .superRefine(storable)
   .meta({ id: 'CancelJob' });
 export type CancelJob = z.output<typeof CancelJob>;
 
@@ -112,26 +115,30 @@ const page = {
   after: Position.optional().meta({ description: 'Wait up to 2 s until the view shows this position' }),
 };
 
-export const ListJobs = z.strictObject({
-  ...page,
-  status: Status.optional(),
-  name: z.string().max(128).optional().meta({ description: 'Part of the name, any case' }),
-  targetId: Id.optional(),
-  createdBy: z.string().max(128).optional().meta({ description: 'As shown in `createdBy`' }),
-  createdAfter: Instant.optional(),
-  createdBefore: Instant.optional(),
-});
+export const ListJobs = z
+  .strictObject({
+    ...page,
+    status: Status.optional(),
+    name: z.string().max(128).optional().meta({ description: 'Part of the name, any case' }),
+    targetId: Id.optional(),
+    createdBy: z.string().max(128).optional().meta({ description: 'As shown in `createdBy`' }),
+    createdAfter: Instant.optional(),
+    createdBefore: Instant.optional(),
+  })
+  .superRefine(storable);
 export type ListJobs = z.output<typeof ListJobs>;
 
-export const ListAudit = z.strictObject({
-  ...page,
-  correlationId: z.string().max(128).optional(),
-  type: z.string().max(64).optional().meta({ description: 'Event type' }),
-  actor: z.string().max(128).optional().meta({ description: '`type:id`' }),
-  targetId: Id.optional(),
-  from: Instant.optional().meta({ description: 'Occurred at or after' }),
-  to: Instant.optional().meta({ description: 'Occurred before' }),
-});
+export const ListAudit = z
+  .strictObject({
+    ...page,
+    correlationId: z.string().max(128).optional(),
+    type: z.string().max(64).optional().meta({ description: 'Event type' }),
+    actor: z.string().max(128).optional().meta({ description: '`type:id`' }),
+    targetId: Id.optional(),
+    from: Instant.optional().meta({ description: 'Occurred at or after' }),
+    to: Instant.optional().meta({ description: 'Occurred before' }),
+  })
+  .superRefine(storable);
 export type ListAudit = z.output<typeof ListAudit>;
 
 export const AuditRow = z
