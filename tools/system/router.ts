@@ -56,7 +56,12 @@ export const startRouter = async (
         answer.once('error', () => response.destroy());
       },
     );
-    passed.once('error', () => unavailable(response));
+    passed.once('error', () => {
+      // What the client still sends is taken, or its connection would wait for us for ever.
+      request.unpipe(passed);
+      request.resume();
+      unavailable(response);
+    });
     response.once('close', () => passed.destroy());
     request.pipe(passed);
   };

@@ -95,6 +95,8 @@ export const sendProblem = (reply: FastifyReply, error: DomainError, traceId?: s
   const problem: Problem = problemOf(error, traceId);
   const retryAfter = retryAfterSeconds[error.code];
   if (retryAfter !== undefined) void reply.header('Retry-After', String(retryAfter));
+  // The rest of a large body is read and dropped: a connection that is closed under its sender loses the answer, too.
+  if (problem.status === 413) void reply.removeHeader('connection');
   if (problem.status === 401) void reply.header('WWW-Authenticate', 'Bearer realm="signalbox"');
   void reply
     .status(problem.status)

@@ -4,7 +4,7 @@ import type { Metrics } from './metrics.ts';
 /** What is seen of an ordered reader from outside. */
 interface ObservedReader {
   lagMs(): number;
-  status(): { readonly activity: string; readonly parkedStreams: number };
+  status(): { readonly activity: string; readonly parkedStreams: number; readonly foreign: number };
 }
 
 /**
@@ -28,6 +28,12 @@ export const observeReader = (
   );
   kit.metrics.gauge(`${metric}_parked_streams`, `Streams with parked events of reader ${name}`, [], (gauge) =>
     gauge.set(find()?.status().parkedStreams ?? 0),
+  );
+  kit.metrics.gauge(
+    `${metric}_foreign_messages`,
+    `Messages on the bus that are no events of ours and that reader ${name} passed over`,
+    [],
+    (gauge) => gauge.set(find()?.status().foreign ?? 0),
   );
   kit.metrics.gauge(`${metric}_active`, `1 in the replica where reader ${name} runs`, [], (gauge) =>
     gauge.set(find() === undefined ? 0 : 1),

@@ -28,5 +28,7 @@ export const decodeCursor = (cursor: string, patterns: readonly RegExp[]): reado
     patterns.every((pattern, index) => pattern.test(parts[index] ?? ''));
   if (fits) return parts;
   const message = 'expected `nextCursor` of the page before, got another text; leave it out to start anew';
-  throw new DomainError('invalid-request', `cursor: ${message}`, { errors: [{ field: 'cursor', message }] });
+  throw new DomainError('invalid-request', `query.cursor: ${message}`, {
+    errors: [{ field: 'query.cursor', message }],
+  });
 };
