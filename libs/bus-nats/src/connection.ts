@@ -1,7 +1,7 @@
 import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
 
 export interface BusOptions {
-  /** Address of the NATS server, or several separated by commas. */
+  /** Address such as `nats://user:password@host:4222`, or several separated by commas; `tls://` asks for TLS. */
   readonly url: string;
   /** Name that the server shows for this connection. */
   readonly name: string;
@@ -18,11 +18,35 @@ export interface BusOptions {
   readonly tls?: ConnectionOptions['tls'];
 }
 
+type Address = Pick<ConnectionOptions, 'servers' | 'user' | 'pass' | 'tls'>;
+
+/**
+ * Takes an address apart: the client wants hosts and credentials by themselves. The credentials of the first host count.
+ *
+ * @throws Error it is no address; the text, which may hold a password, is not in the message
+ */
+export const parseAddress = (url: string): Address => {
+  const parts = url.split(',').map((part) => part.trim());
+  const urls = parts.map((part) => URL.parse(part.includes('://') ? part : `nats://${part}`));
+  const hosts = urls.flatMap((each) => (each === null || each.host === '' ? [] : [each.host]));
+  if (hosts.length < urls.length)
+    throw new Error('expected NATS addresses of the form nats://host:port, got another text');
+  const [first] = urls;
+  const hasUser = first !== null && first !== undefined && first.username !== '';
+  return {
+    servers: hosts,
+    ...(hasUser
+      ? { user: decodeURIComponent(first.username), pass: decodeURIComponent(first.password) }
+      : {}),
+    ...(first?.protocol === 'tls:' ? { tls: {} } : {}),
+  };
+};
+
 /** Connects to NATS. Once connected it reconnects for ever; `close()` or `drain()` ends it. */
 export const connectBus = async (options: BusOptions): Promise<NatsConnection> => {
   const waitMs = options.reconnectWaitMs ?? 100;
   const connection = await connect({
-    servers: options.url.split(',').map((server) => server.trim()),
+    ...parseAddress(options.url),
     name: options.name,
     maxReconnectAttempts: -1,
     reconnectTimeWait: waitMs,
