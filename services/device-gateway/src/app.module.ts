@@ -40,6 +40,13 @@ export class Gateway {
     this.outputTable = new OutputTable(pool);
     this.output = new Output(this.outputTable, (jobId) => nc.publish(subjects.outputGrown(jobId)));
   }
+
+  /** Empties what the follower has filled, because it begins anew. */
+  forget(): void {
+    this.open.clear();
+    this.documents.clear();
+    this.credentials.clear();
+  }
 }
 
 const doorOf = (gateway: Gateway, values: SettingsOf<typeof settings>, { clock, logger }: Kit): AgentDoor => {
@@ -53,6 +60,7 @@ const doorOf = (gateway: Gateway, values: SettingsOf<typeof settings>, { clock, 
       leases,
       output,
       now,
+      isRevoked: (agentId) => credentials.isRevoked(agentId),
       leaseMs: (kind) => (kind === 'device' ? values.deviceLeaseMs : values.workerLeaseMs),
       onError: (message, error) => logger.warn(message, { error }),
       keepEvidence: (agent, ref, kind, detail) => keepEvidence(pool, agent, ref, kind, detail),

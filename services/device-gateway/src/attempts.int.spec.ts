@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { type OutputChunk, positionStart } from '@signalbox/contracts';
+import { type OutputChunk, type RecordedEvent, positionStart } from '@signalbox/contracts';
 import { InMemoryEventStore } from '@signalbox/event-store/testing';
 import { migrate, openPool } from '@signalbox/postgres';
 import { Story, type TestDatabase, createDatabase } from '@signalbox/testkit';
 import type { Pool } from 'pg';
 import { claim, renew } from './attempts.ts';
-import type { AgentIdentity } from './credentials.ts';
+import { type AgentIdentity, Credentials, hashSecret, newSecret } from './credentials.ts';
 import { JobDocuments } from './job-documents.ts';
 import { OpenAssignments } from './open-assignments.ts';
 import { Output } from './output.ts';
@@ -19,7 +19,18 @@ import { OutputTable } from './tables/output.ts';
 
 let database: TestDatabase;
 let pool: Pool;
-let store: InMemoryEventStore;
+let store: PausingStore;
+
+/** Lets a test do something between a read and its answer. */
+class PausingStore extends InMemoryEventStore {
+  afterRead: (() => Promise<void>) | undefined;
+
+  override async read(stream: string, from?: number, limit?: number): Promise<readonly RecordedEvent[]> {
+    const events = await super.read(stream, from, limit);
+    await this.afterRead?.();
+    return events;
+  }
+}
 
 beforeAll(async () => {
   database = await createDatabase();
@@ -29,7 +40,7 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   await pool.query('truncate gateway.leases, gateway.output, gateway.evidence, gateway.heartbeat');
-  store = new InMemoryEventStore();
+  store = new PausingStore();
 });
 
 afterAll(async () => {
@@ -50,6 +61,7 @@ const replica = (db: Pool = pool, leaseMs = 60_000): ReportDeps => ({
   documents: new JobDocuments(store),
   leases: new Leases(db),
   output: new Output(new OutputTable(db), () => undefined),
+  isRevoked: () => false,
   leaseMs: () => leaseMs,
   now,
   onError: (message, error) => {
@@ -105,6 +117,41 @@ describe('a poll', () => {
     expect((await story.all()).filter((event) => event.type === 'JobStatusChanged')).toHaveLength(1);
   });
 
+  it('at a replica that is behind does not offer again what has ended', async () => {
+    const story = await scheduled();
+    const [first, unclaimed, running] = [replica(), replica(), replica()];
+    await Promise.all([follow(first, story), follow(unclaimed, story)]);
+    await poll(first, pi, ask, never);
+    await follow(running, story);
+    await takeStatus(first, pi, refOf(story), { ...end, status: 'SUCCEEDED' });
+    expect((await poll(unclaimed, pi, ask, never)).offer).toBeNull();
+    expect((await poll(running, pi, ask, never)).offer).toBeNull();
+    await expect(claim(replica(), pi, refOf(story))).rejects.toMatchObject({ code: 'attempt-ended' });
+    expect((await pool.query('select * from gateway.leases')).rows).toEqual([]);
+  });
+
+  it('does not lose the next attempt that is assigned while it looks at the store', async () => {
+    const story = await scheduled(2);
+    const deps = replica();
+    await follow(deps, story);
+    await poll(deps, pi, ask, never);
+    await story.report('FAILED');
+    await follow(deps, story);
+    store.afterRead = async () => {
+      store.afterRead = undefined;
+      for (const event of await story.assign(2, 2)) deps.open.apply(event);
+    };
+    await poll(deps, pi, { ...ask, accept: false, holding: [refOf(story)] }, never);
+    expect((await poll(deps, pi, ask, never)).offer).toMatchObject({ attempt: 2 });
+  });
+
+  it('of an agent that is revoked meanwhile claims nothing', async () => {
+    const story = await scheduled();
+    const deps = { ...replica(), isRevoked: () => true };
+    await follow(deps, story);
+    await expect(poll(deps, pi, ask, never)).rejects.toMatchObject({ code: 'unauthenticated' });
+  });
+
   it('waits for an assignment and is woken by it', async () => {
     const story = new Story(store, 'pi', Date.now() - 60_000);
     const deps = replica();
@@ -142,6 +189,25 @@ describe('a poll', () => {
   });
 });
 
+describe('a credential', () => {
+  it('that is revoked while it is looked up does not count, nor later', async () => {
+    const credential = newSecret('sba');
+    await pool.query(
+      `insert into gateway.agents (agent_id, kind, name, agent_version, os, architecture, properties, credential_hash,
+         token_id, enrolled_at) values ('pi', 'device', 'pi', '1', 'linux', 'x64', '{}', $1, 't', now())`,
+      [hashSecret(credential)],
+    );
+    const credentials = new Credentials(pool, () => performance.now());
+    const authorization = `Bearer ${credential}`;
+    const looking = credentials.authenticate(authorization);
+    credentials.revoke('pi');
+    await expect(looking).rejects.toMatchObject({ code: 'unauthenticated' });
+    await expect(credentials.authenticate(authorization)).rejects.toMatchObject({ code: 'unauthenticated' });
+    const other = new Credentials(pool, () => performance.now());
+    expect(await other.authenticate(authorization)).toMatchObject({ agentId: 'pi' });
+  });
+});
+
 describe('a claim', () => {
   it('by two replicas for two agents is given once', async () => {
     const story = await scheduled();
@@ -172,6 +238,7 @@ describe('a lease', () => {
     await pool.query(`update gateway.leases set expires_at = now() - interval '1 second'`);
     await sweepLeases({
       ...deps,
+      gapMs: 60_000,
       onError: (message, error) => {
         throw new Error(message, { cause: error });
       },
@@ -184,7 +251,7 @@ describe('a lease', () => {
     await follow(deps, story);
     await poll(deps, pi, ask, never);
     await expireNow(deps);
-    await sweepLeases({ ...deps, onError: () => undefined });
+    await sweepLeases({ ...deps, gapMs: 60_000, onError: () => undefined });
     await follow(deps, story);
     expect(await renew(deps, pi, refOf(story))).toEqual({ leaseMs: 60_000, cancel: false });
     await renew(deps, pi, refOf(story));
@@ -204,9 +271,9 @@ describe('a lease', () => {
     await pool.query(`update gateway.heartbeat set at = now() - interval '1 hour'`);
     await pool.query(`update gateway.leases set expires_at = now() - interval '1 second'`);
     await deps.leases.beat(1000, 60_000);
-    expect(await deps.leases.expire()).toEqual([]);
+    expect(await deps.leases.expire(60_000)).toEqual([]);
     await pool.query(`update gateway.heartbeat set calm_after = now()`);
-    expect(await deps.leases.expire()).toHaveLength(1);
+    expect(await deps.leases.expire(60_000)).toHaveLength(1);
   });
 
   it('of an attempt that is not running goes without an event', async () => {
@@ -259,6 +326,18 @@ describe('output and end', () => {
     expect(last).toMatchObject({
       data: { to: 'SUCCEEDED', result: { outputBytes: 3, outputHash: stood.hash } },
     });
+  });
+
+  it('that went to two replicas in turns have no gap', async () => {
+    const [first, second] = [replica(), replica()];
+    const story = await running(first);
+    await follow(second, story);
+    await takeOutput(first, pi, refOf(story), [chunk(1, 'a')]);
+    await takeOutput(second, pi, refOf(story), [chunk(2, 'b')]);
+    expect(await takeOutput(first, pi, refOf(story), [chunk(3, 'c')])).toMatchObject({ nextSequence: 4 });
+    await takeOutput(second, pi, refOf(story), [chunk(4, 'd')]);
+    await takeStatus(first, pi, refOf(story), { ...end, status: 'SUCCEEDED' });
+    expect((await story.all()).at(-1)).toMatchObject({ data: { result: { outputBytes: 4 } } });
   });
 
   it('are read in pages that fit into one message', async () => {

@@ -1,5 +1,6 @@
 import {
   type AttemptRef,
+  type DataOf,
   DomainError,
   type Offer,
   type Renewed,
@@ -9,19 +10,33 @@ import {
   documentOf,
   streams,
 } from '@signalbox/contracts';
-import { type AssignmentCommand, type AssignmentState, assignment } from '@signalbox/domain';
-import { type CommandContext, type EventStore, type Outcome, handleCommand } from '@signalbox/event-store';
+import {
+  type AgentWord,
+  type AssignmentCommand,
+  type AssignmentState,
+  assignment,
+  job,
+} from '@signalbox/domain';
+import {
+  type CommandContext,
+  type EventStore,
+  type Outcome,
+  handleCommand,
+  load,
+} from '@signalbox/event-store';
 import type { AgentIdentity } from './credentials.ts';
 import type { JobDocuments } from './job-documents.ts';
-import { type OpenAssignment, evolveOpen } from './open.ts';
+import { type OpenAssignment, evolveOpen, isRunBy } from './open.ts';
 import type { OpenAssignments } from './open-assignments.ts';
-import type { Leases } from './tables/leases.ts';
+import type { Lease, Leases } from './tables/leases.ts';
 
 export interface AttemptDeps {
   readonly store: EventStore;
   readonly open: OpenAssignments;
   readonly documents: JobDocuments;
   readonly leases: Leases;
+  /** True once it is known that the agent's credential was revoked. */
+  readonly isRevoked: (agentId: string) => boolean;
   readonly leaseMs: (kind: AgentIdentity['kind']) => number;
   readonly now: () => string;
   readonly onError: (message: string, error: unknown) => void;
@@ -29,24 +44,35 @@ export interface AttemptDeps {
 
 const readPage = 1000;
 
-/** The open attempt as the store has it now, put into memory; undefined where none is open. */
+/** Whether the job's cancel was requested, as the store says. */
+const isCancelRequested = async (deps: AttemptDeps, jobId: string): Promise<boolean> => {
+  const { state } = await load(deps.store, job, streams.job(jobId));
+  return state.kind === 'open' && state.cancelRequested;
+};
+
+/**
+ * The open attempt as the store has it now, put into memory; undefined where none is open. What the follower has applied
+ * meanwhile is never put back.
+ */
 export const refresh = async (
   deps: AttemptDeps,
   jobId: string,
   targetId: string,
 ): Promise<OpenAssignment | undefined> => {
+  const id = assignmentId(jobId, targetId);
   let open: OpenAssignment | undefined;
+  let version = 0;
   for (let from = 1; ; from += readPage) {
     const page = await deps.store.read(streams.assignment(jobId, targetId), from, readPage);
     for (const recorded of page) open = evolveOpen(open, decodeEvent(recorded));
+    version = page.at(-1)?.streamVersion ?? version;
     if (page.length < readPage) break;
   }
-  const id = assignmentId(jobId, targetId);
+  const cancelRequested =
+    open !== undefined && (deps.open.get(id)?.cancelRequested ?? (await isCancelRequested(deps, jobId)));
   const before = deps.open.get(id);
-  const merged = open && { ...open, cancelRequested: before?.cancelRequested ?? false };
-  // Memory may be ahead of what was read; it is never put back.
-  if (before === undefined || merged === undefined || merged.loaded.version >= before.loaded.version) {
-    deps.open.set(id, merged);
+  if (before === undefined || before.loaded.version <= version) {
+    deps.open.set(id, open && { ...open, cancelRequested: before?.cancelRequested ?? cancelRequested });
   }
   return deps.open.get(id);
 };
@@ -89,13 +115,13 @@ export const decideOn = async (
   return outcome;
 };
 
-const offerOf = async (
+const offerOf = (
   deps: AttemptDeps,
   agent: AgentIdentity,
   open: OpenAssignment,
+  created: DataOf<'JobCreated'>,
   how: { readonly claimed: boolean; readonly resumed: boolean },
-): Promise<Offer> => {
-  const created = await deps.documents.get(open.jobId);
+): Offer => {
   const { attempt, maxAttempts, runTimeoutMs, killGraceMs, documentHash } = open.assigned;
   const ranMs = open.claimedAt === null ? 0 : Date.parse(deps.now()) - Date.parse(open.claimedAt);
   return {
@@ -116,8 +142,62 @@ const offerOf = async (
 };
 
 /** Shows an attempt without taking it. */
-export const show = (deps: AttemptDeps, agent: AgentIdentity, open: OpenAssignment): Promise<Offer> =>
-  offerOf(deps, agent, open, { claimed: false, resumed: false });
+export const show = async (deps: AttemptDeps, agent: AgentIdentity, open: OpenAssignment): Promise<Offer> =>
+  offerOf(deps, agent, open, await deps.documents.get(open.jobId), { claimed: false, resumed: false });
+
+/** The job of an attempt that may start; an attempt of a job that is to be canceled is marked, so that nobody tries again. */
+const documentFor = async (deps: AttemptDeps, open: OpenAssignment): Promise<DataOf<'JobCreated'>> => {
+  try {
+    return await deps.documents.get(open.jobId);
+  } catch (error) {
+    const current = deps.open.get(open.id);
+    if (error instanceof DomainError && error.code === 'not-claimable' && current !== undefined) {
+      deps.open.set(open.id, { ...current, cancelRequested: true });
+    }
+    throw error;
+  }
+};
+
+/** Appends the claim; where it is refused, or the log has moved on, the lease row goes again. */
+const appendClaim = async (
+  deps: AttemptDeps,
+  lease: Lease,
+  open: OpenAssignment,
+  command: AssignmentCommand & AgentWord,
+): Promise<void> => {
+  try {
+    const { state } = await decideOn(deps, command, command, open);
+    if (isRunBy({ ...open, loaded: { ...open.loaded, state } }, lease.agentId, lease.attempt)) return;
+    throw new DomainError(
+      'attempt-ended',
+      `expected attempt ${lease.attempt} to be open, got one that has ended`,
+    );
+  } catch (error) {
+    if (error instanceof DomainError) {
+      await deps.leases.drop(lease);
+      await refresh(deps, open.jobId, open.targetId);
+    }
+    throw error;
+  }
+};
+
+/** An agent that asks again for the attempt it runs: decided on the store, since memory may be behind the attempt's end. */
+const resume = async (deps: AttemptDeps, agent: AgentIdentity, ref: AttemptRef): Promise<Offer> => {
+  const open = await refresh(deps, ref.jobId, ref.targetId);
+  const word = { jobId: ref.jobId, targetId: ref.targetId, attempt: ref.attempt, agentId: agent.agentId };
+  const lease = {
+    assignmentId: assignmentId(ref.jobId, ref.targetId),
+    attempt: ref.attempt,
+    agentId: agent.agentId,
+  };
+  await takeBack(deps, lease, deps.leaseMs(agent.kind), { type: 'ResumeLease', ...word }, open);
+  const current = deps.open.get(lease.assignmentId) ?? open;
+  const { state } = await load(deps.store, job, streams.job(ref.jobId));
+  if (state.kind === 'none' || current === undefined) {
+    throw new DomainError('not-found', `expected a known job, got ${ref.jobId}`);
+  }
+  return offerOf(deps, agent, current, state.created, { claimed: true, resumed: true });
+};
 
 /**
  * Takes an attempt: first the lease row, then SCHEDULED to IN_PROGRESS at the exact version; where that is refused the row
@@ -126,32 +206,44 @@ export const show = (deps: AttemptDeps, agent: AgentIdentity, open: OpenAssignme
  * @throws DomainError `attempt-ended`, `not-claimable`
  */
 export const claim = async (deps: AttemptDeps, agent: AgentIdentity, ref: AttemptRef): Promise<Offer> => {
-  const before = await find(deps, ref);
+  const open = await find(deps, ref);
   const { jobId, targetId, attempt } = ref;
   const lease = { assignmentId: assignmentId(jobId, targetId), attempt, agentId: agent.agentId };
   const command = { type: 'Claim', jobId, targetId, agentId: agent.agentId, attempt } as const;
-  if (before === undefined || before.assigned.attempt !== attempt) {
-    assignment.decide(before?.loaded.state ?? assignment.initialState, command);
+  // Refuses what is not this agent's to take.
+  assignment.decide(open?.loaded.state ?? assignment.initialState, command);
+  if (open === undefined || open.assigned.attempt !== attempt) {
     throw new DomainError('not-claimable', `expected an attempt to claim, got none of number ${attempt}`);
   }
-  assignment.decide(before.loaded.state, command);
-  await deps.documents.get(jobId);
+  if (isRunBy(open, agent.agentId, attempt)) return resume(deps, agent, ref);
+  if (open.cancelRequested) {
+    throw new DomainError('not-claimable', `expected a job to run, got ${jobId}, whose cancel was requested`);
+  }
+  const created = await documentFor(deps, open);
   if (!(await deps.leases.take(lease, deps.leaseMs(agent.kind)))) {
     throw new DomainError('not-claimable', 'expected a free attempt, got one that another agent is claiming');
   }
-  const resumed = before.loaded.state.status === 'IN_PROGRESS';
-  try {
-    // A repeated claim of an attempt whose lease had expired is a word of an agent that is back.
-    await decideOn(deps, ref, resumed ? { ...command, type: 'ResumeLease' } : command, before);
-  } catch (error) {
-    if (error instanceof DomainError) {
-      await deps.leases.drop(lease);
-      await refresh(deps, jobId, targetId);
-    }
-    throw error;
-  }
-  const open = deps.open.get(lease.assignmentId) ?? before;
-  return offerOf(deps, agent, open, { claimed: true, resumed });
+  await appendClaim(deps, lease, open, command);
+  return offerOf(deps, agent, deps.open.get(lease.assignmentId) ?? open, created, {
+    claimed: true,
+    resumed: false,
+  });
+};
+
+/**
+ * Opens the lease of an agent that is back: the log says so first, then the row. The row is marked as not in the log
+ * before, so that a crash in between lets the sweep look again.
+ */
+const takeBack = async (
+  deps: AttemptDeps,
+  lease: Lease,
+  leaseMs: number,
+  command: AssignmentCommand & AgentWord,
+  open: OpenAssignment | undefined,
+): Promise<void> => {
+  await deps.leases.unlog(lease);
+  await decideOn(deps, command, command, open);
+  await deps.leases.take(lease, leaseMs);
 };
 
 /**
@@ -170,8 +262,7 @@ export const renew = async (deps: AttemptDeps, agent: AgentIdentity, ref: Attemp
   const state = open?.loaded.state;
   const expired = state?.status === 'IN_PROGRESS' && state.leaseExpired;
   if (expired || !(await deps.leases.renew(lease, leaseMs))) {
-    await decideOn(deps, ref, command, await refresh(deps, jobId, targetId));
-    await deps.leases.take(lease, leaseMs);
+    await takeBack(deps, lease, leaseMs, command, await refresh(deps, jobId, targetId));
   }
   return { leaseMs, cancel: deps.open.get(lease.assignmentId)?.cancelRequested ?? false };
 };

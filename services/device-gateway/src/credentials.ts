@@ -26,6 +26,7 @@ export class Credentials {
   readonly #now: () => number;
   readonly #byHash = new Map<string, AgentIdentity>();
   readonly #unknownUntil = new Map<string, number>();
+  readonly #revoked = new Set<string>();
 
   constructor(pool: Pool, now: () => number) {
     this.#pool = pool;
@@ -39,10 +40,10 @@ export class Credentials {
     if (secret === undefined) throw unauthenticated('another form');
     const hash = hashSecret(secret);
     const known = this.#byHash.get(hash);
-    if (known !== undefined) return known;
+    if (known !== undefined && !this.isRevoked(known.agentId)) return known;
     if ((this.#unknownUntil.get(hash) ?? 0) > this.#now()) throw unauthenticated('one that does not count');
     const found = await findByCredential(this.#pool, hash);
-    if (found === undefined) {
+    if (found === undefined || this.isRevoked(found.agentId)) {
       if (this.#unknownUntil.size >= mostUnknown) this.#unknownUntil.clear();
       this.#unknownUntil.set(hash, this.#now() + 1_000);
       throw unauthenticated('one that does not count');
@@ -53,8 +54,19 @@ export class Credentials {
     return identity;
   }
 
-  /** From now on the agent's credential does not count on this replica. */
+  /** True once this replica knows that the agent’s credential was revoked, which is final. */
+  isRevoked(agentId: string): boolean {
+    return this.#revoked.has(agentId);
+  }
+
+  /** Forgets what was looked up; revocations stay. */
+  clear(): void {
+    this.#byHash.clear();
+  }
+
+  /** From now on the agent’s credential does not count on this replica, also where a look-up is under way. */
   revoke(agentId: string): void {
+    this.#revoked.add(agentId);
     for (const [hash, identity] of this.#byHash) if (identity.agentId === agentId) this.#byHash.delete(hash);
   }
 }

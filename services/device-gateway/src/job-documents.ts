@@ -31,6 +31,11 @@ export class JobDocuments {
     }
   }
 
+  clear(): void {
+    this.#entries.clear();
+    this.#sizeBytes = 0;
+  }
+
   /** Forgets a job: it has ended, or its cancel was requested, which only the store tells with certainty. */
   drop(jobId: string): void {
     const entry = this.#entries.get(jobId);

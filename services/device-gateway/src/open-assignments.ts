@@ -72,6 +72,11 @@ export class OpenAssignments {
     }
   }
 
+  /** Forgets all; whoever waits looks again. */
+  clear(): void {
+    for (const id of [...this.#byId.keys()]) this.set(id, undefined);
+  }
+
   /** Grows with every change that concerns the agent; take it before looking, give it to `wait` after. */
   changesOf(agentId: string): number {
     return this.#changes.get(agentId) ?? 0;

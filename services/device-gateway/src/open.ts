@@ -51,6 +51,12 @@ export const agentOf = (open: OpenAssignment): string | null => {
   return 'agentId' in state ? state.agentId : null;
 };
 
+/** True while this agent runs this attempt. */
+export const isRunBy = (open: OpenAssignment | undefined, agentId: string, attempt: number): boolean => {
+  const state = open?.loaded.state;
+  return state?.status === 'IN_PROGRESS' && state.attempt === attempt && state.agentId === agentId;
+};
+
 /** Which open attempts an event is about: one assignment, or all of a job. */
 export const subjectOf = (event: Event): { readonly id?: string; readonly jobId?: string } => {
   switch (event.type) {

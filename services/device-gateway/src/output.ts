@@ -94,10 +94,18 @@ export class Output {
     attempt: Attempt,
     chunks: readonly OutputChunk[],
   ): Promise<Tail> {
+    let isFresh = false;
     for (let count = 0; count < tries; count += 1) {
       // The first chunk of all needs no look: where another replica has rows, the insert will tell.
       const begins = attempt.tail === undefined && chunks[0]?.sequence === 1;
+      if (attempt.tail === undefined && !begins) isFresh = true;
       attempt.tail ??= begins ? emptyTail : await this.#table.tail(key);
+      const gap = (chunks[0]?.sequence ?? 0) > attempt.tail.nextSequence;
+      if (gap && !isFresh) {
+        // Another replica may have taken what seems to be missing.
+        isFresh = true;
+        attempt.tail = await this.#table.tail(key);
+      }
       const next = continueOutput(attempt.tail, chunks);
       if (next.rows.length === 0 || (await this.#table.insert(key, next.rows))) {
         attempt.tail = next.tail;

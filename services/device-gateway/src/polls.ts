@@ -8,7 +8,7 @@ import {
 } from '@signalbox/contracts';
 import { type AttemptDeps, claim, refresh, show } from './attempts.ts';
 import type { AgentIdentity } from './credentials.ts';
-import type { OpenAssignment } from './open.ts';
+import { type OpenAssignment, isRunBy } from './open.ts';
 
 /** After a cancel was told the agent needs a moment; it is told again until it has stopped. */
 const afterCancelMs = 1_000;
@@ -25,17 +25,14 @@ const names = (ref: AttemptRef, open: OpenAssignment): boolean =>
 
 const isRunning = (open: OpenAssignment): boolean => open.loaded.state.status === 'IN_PROGRESS';
 
-const isRunBy = (open: OpenAssignment | undefined, agent: AgentIdentity, ref: AttemptRef): boolean => {
-  const state = open?.loaded.state;
-  return state?.status === 'IN_PROGRESS' && state.attempt === ref.attempt && state.agentId === agent.agentId;
-};
-
 /** Held attempts that the log has ended. Where memory does not show an attempt as running it may be behind: the store tells. */
 const endedOf = async (deps: AttemptDeps, agent: AgentIdentity, holding: readonly AttemptRef[]) => {
   const ended: AttemptRef[] = [];
   for (const ref of holding) {
-    if (isRunBy(deps.open.get(assignmentId(ref.jobId, ref.targetId)), agent, ref)) continue;
-    if (!isRunBy(await refresh(deps, ref.jobId, ref.targetId), agent, ref)) ended.push(ref);
+    const known = deps.open.get(assignmentId(ref.jobId, ref.targetId));
+    if (isRunBy(known, agent.agentId, ref.attempt)) continue;
+    const open = await refresh(deps, ref.jobId, ref.targetId);
+    if (!isRunBy(open, agent.agentId, ref.attempt)) ended.push(ref);
   }
   return ended;
 };
@@ -58,6 +55,12 @@ const offer = async (deps: AttemptDeps, agent: AgentIdentity, request: Poll): Pr
   return null;
 };
 
+const revoked = (): DomainError =>
+  new DomainError(
+    'unauthenticated',
+    'expected a credential that counts, got one that was revoked; enrol anew',
+  );
+
 /**
  * Answers what concerns an agent, at once or when there is something within `waitMs`: a cancel, an attempt to drop, an
  * attempt to run. An empty poll is answered from memory, without a database query.
@@ -72,6 +75,7 @@ export const poll = async (
 ): Promise<PollAnswer> => {
   const deadline = performance.now() + request.waitMs;
   for (;;) {
+    if (deps.isRevoked(agent.agentId)) throw revoked();
     const seen = deps.open.changesOf(agent.agentId);
     const drop = await endedOf(deps, agent, request.holding);
     const mine = deps.open.ofAgent(agent.agentId);

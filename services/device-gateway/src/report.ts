@@ -14,7 +14,7 @@ import { assignment } from '@signalbox/domain';
 import { load } from '@signalbox/event-store';
 import { type AttemptDeps, decideOn, find } from './attempts.ts';
 import type { AgentIdentity } from './credentials.ts';
-import type { OpenAssignment } from './open.ts';
+import { type OpenAssignment, isRunBy } from './open.ts';
 import type { Output } from './output.ts';
 import type { AttemptKey, Tail } from './tables/output.ts';
 
@@ -45,10 +45,7 @@ const keyOf = (open: OpenAssignment, now: string): AttemptKey & { readonly jobId
 /** The running attempt of this agent; every word names its attempt, and one from an old attempt changes nothing. */
 const running = async (deps: ReportDeps, agent: AgentIdentity, ref: AttemptRef): Promise<OpenAssignment> => {
   const open = await find(deps, ref);
-  const state = open?.loaded.state;
-  if (open !== undefined && state?.status === 'IN_PROGRESS') {
-    if (state.attempt === ref.attempt && state.agentId === agent.agentId) return open;
-  }
+  if (open !== undefined && isRunBy(open, agent.agentId, ref.attempt)) return open;
   throw new DomainError(
     'attempt-ended',
     `expected an open attempt of this agent, got attempt ${ref.attempt} of assignment ` +
@@ -96,8 +93,11 @@ const checkedTail = async (deps: ReportDeps, key: AttemptKey, report: ReportStat
   const matches = (tail: Tail): boolean =>
     (report.outputHash === undefined || report.outputHash === tail.hash.toString('hex')) &&
     (report.outputBytes === undefined || report.outputBytes === tail.bytes);
-  const remembered = await deps.output.tail(key);
-  if (matches(remembered)) return remembered;
+  // Without a hash nothing tells whether what this replica remembers is all there is.
+  if (report.outputHash !== undefined) {
+    const remembered = await deps.output.tail(key);
+    if (matches(remembered)) return remembered;
+  }
   const tail = await deps.output.tail(key, true);
   if (matches(tail)) return tail;
   throw new DomainError(

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { EventsTransport, MemoryReaderState, startReader } from '@signalbox/bus-nats';
 import type { Reader } from '@signalbox/bus-nats';
 import { lead, openLease, openReaderState } from '@signalbox/postgres';
@@ -39,20 +40,22 @@ export const projectorTransport = async (gateway: Gateway, kit: Kit): Promise<Cu
   return events;
 };
 
-/** Loads what the projector has and follows all events from there, in this replica's memory. */
+const followAgainMs = 1_000;
+
+/**
+ * Loads what the projector has and follows all events from there, in this replica's memory. A follower that stopped by
+ * itself begins anew with an empty memory.
+ */
 export const startFollower = async (gateway: Gateway, kit: Kit): Promise<void> => {
   const { pool, nc, store, open, documents, credentials } = gateway;
   let reader: Reader | undefined;
-  let stopping = false;
+  const stopping = new AbortController();
   observeReader(kit, 'gateway-follower', () => reader, true);
-  kit.lifecycle.onStop('follower', async () => {
-    stopping = true;
-    await reader?.stop();
-  });
-  const begin = async (): Promise<void> => {
+  const begin = async (): Promise<Reader> => {
     const loaded = await loadOpen(pool, projector);
+    gateway.forget();
     for (const each of loaded.open) open.set(each.id, each);
-    reader = await startReader({
+    return startReader({
       name: 'gateway-follower',
       nc,
       store,
@@ -60,13 +63,28 @@ export const startFollower = async (gateway: Gateway, kit: Kit): Promise<void> =
       consumers: followerConsumers({ open, documents, credentials }),
       log: kit.logger,
     });
-    void reader.ended.then((error) => {
-      if (stopping || error === undefined) return;
-      kit.logger.error('follower stopped and begins anew', { error });
-      void begin();
-    });
   };
-  await begin();
+  reader = await begin();
+  const keepFollowing = async (): Promise<void> => {
+    for (;;) {
+      const error = await reader?.ended;
+      reader = undefined;
+      if (stopping.signal.aborted) return;
+      kit.logger.error('follower stopped and begins anew', { error });
+      await delay(followAgainMs, undefined, { signal: stopping.signal }).catch(() => undefined);
+      if (stopping.signal.aborted) return;
+      reader = await begin().catch((failure: unknown) => {
+        kit.logger.error('follower could not begin and tries again', { error: failure });
+        return undefined;
+      });
+    }
+  };
+  const following = keepFollowing();
+  kit.lifecycle.onStop('follower', async () => {
+    stopping.abort();
+    await reader?.stop();
+    await following;
+  });
 };
 
 /** What runs beside the requests: heartbeat and last-seen in every replica, the sweep of leases in one. */
@@ -98,19 +116,24 @@ export const startLoops = async (
     },
     (error) => onError('partition of the output was not made', error),
   );
+  const clean = every(
+    600_000,
+    () => leases.clean(),
+    (error) => onError('old leases and tokens were not deleted', error),
+  );
   const sweep = lead({
     lease: await openLease({ pool, name: 'gateway-sweep' }),
     onLead: () =>
       Promise.resolve(
         every(
           values.sweepMs,
-          () => sweepLeases({ store, leases, now: () => clock.now(), onError }),
+          () => sweepLeases({ store, leases, now: () => clock.now(), gapMs: beatGapMs, onError }),
           (error) => onError('leases could not be looked at', error),
         ),
       ),
     onError: (error) => onError('sweep leadership failed and tries again', error),
   });
-  for (const [name, each] of Object.entries({ beat, seen, days, sweep }))
+  for (const [name, each] of Object.entries({ beat, seen, days, clean, sweep }))
     lifecycle.onStop(name, () => each.stop());
 };
 

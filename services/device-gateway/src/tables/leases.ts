@@ -51,13 +51,18 @@ export class Leases {
     this.drop = (lease) => drop(lease, 0);
   }
 
-  /** Marks open rows whose time is over, unless the gateways themselves were silent; answers all that are not in the log. */
-  async expire(): Promise<readonly Lease[]> {
+  /**
+   * Marks open rows whose time is over, unless the gateways themselves were silent (no heartbeat for `gapMs`, or not yet a
+   * whole period since); answers all that are not in the log.
+   */
+  async expire(gapMs: number): Promise<readonly Lease[]> {
     await this.#pool.query({
       name: 'gateway-lease-expire',
       text: `update gateway.leases set state = 'expired', logged = false
              where state = 'open' and expires_at < now()
-               and exists (select from gateway.heartbeat where name = 'gateways' and calm_after <= now())`,
+               and exists (select from gateway.heartbeat where name = 'gateways' and calm_after <= now()
+                             and at > now() - $1 * interval '1 millisecond')`,
+      values: [gapMs],
     });
     const { rows } = await this.#pool.query<{ assignment_id: string; attempt: number; agent_id: string }>({
       name: 'gateway-lease-unlogged',
@@ -71,14 +76,34 @@ export class Leases {
     }));
   }
 
-  /** The expiry is in the log. */
-  async markLogged(lease: Lease): Promise<void> {
-    await this.#pool.query({
+  /** The expiry is in the log; false where the row is open again. */
+  async markLogged(lease: Lease): Promise<boolean> {
+    const { rowCount } = await this.#pool.query({
       name: 'gateway-lease-logged',
       text: `update gateway.leases set logged = true
              where assignment_id = $1 and attempt = $2 and agent_id = $3 and state = 'expired'`,
       values: [lease.assignmentId, lease.attempt, lease.agentId],
     });
+    return rowCount === 1;
+  }
+
+  /** What the log says of this lease is about to change: the sweep looks at it again unless it is opened. */
+  async unlog(lease: Lease): Promise<void> {
+    await this.#pool.query({
+      name: 'gateway-lease-unlogged-again',
+      text: `update gateway.leases set logged = false
+             where assignment_id = $1 and attempt = $2 and agent_id = $3 and state = 'expired'`,
+      values: [lease.assignmentId, lease.attempt, lease.agentId],
+    });
+  }
+
+  /** Deletes rows of attempts that are no longer open, and tokens that nobody can use any more. */
+  async clean(): Promise<void> {
+    await this.#pool.query(
+      `delete from gateway.leases as lease where state = 'expired' and logged and expires_at < now() - interval '1 hour'
+         and not exists (select from gateway.open_assignments as open where open.assignment_id = lease.assignment_id)`,
+    );
+    await this.#pool.query(`delete from gateway.tokens where expires_at < now() - interval '1 day'`);
   }
 
   /**

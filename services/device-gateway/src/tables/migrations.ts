@@ -62,7 +62,8 @@ export const migrations = [
         assignment_id text not null,
         attempt integer not null,
         kind text not null,
-        detail jsonb not null
+        detail jsonb not null,
+        unique (assignment_id, attempt, agent_id, kind)
       );
       create table gateway.heartbeat (
         name text primary key,
