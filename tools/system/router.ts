@@ -56,13 +56,17 @@ export const startRouter = async (
         answer.once('error', () => response.destroy());
       },
     );
-    passed.once('error', () => {
-      // What the client still sends is taken, or its connection would wait for us for ever.
+    const drop = (): void => {
+      // What the client still sends is read, or its connection would wait for us for ever.
       request.unpipe(passed);
       request.resume();
+      passed.destroy();
+    };
+    passed.once('error', () => {
+      drop();
       unavailable(response);
     });
-    response.once('close', () => passed.destroy());
+    response.once('close', drop);
     request.pipe(passed);
   };
   const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 0 }, pass);
