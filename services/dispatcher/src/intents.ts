@@ -35,7 +35,11 @@ const commandOf = (row: QueueRow, intent: Intent): AssignmentCommand => {
     case 'cancel':
       return { type: 'Cancel', ...name };
     case 'queue-timeout':
-      return { type: 'QueueTimeout', ...name };
+      return {
+        type: 'QueueTimeout',
+        ...name,
+        wait: { attempts: row.attempts, isScheduled: row.phase === 'scheduled' },
+      };
     case 'run-timeout':
       return { type: 'RunTimeout', ...name, attempt: row.attempts, cancelRequested };
     case 'lost':

@@ -16,6 +16,10 @@ export interface IssuerDeps {
   readonly logger: Logger;
   readonly now: () => string;
   readonly tickMs: number;
+  /** True while the reader follows: rows are then what the log says, up to a moment. */
+  readonly isFollowing: () => boolean;
+  /** For so long after the reader begins to follow nothing counts as lost: agents may be on their way back. */
+  readonly settleMs: number;
 }
 
 /**
@@ -29,6 +33,7 @@ export class Issuer implements Running {
   #tick: Promise<void> = Promise.resolve();
   #stopped = false;
   #idleAt = 0;
+  #followingSince: number | undefined;
 
   constructor(deps: IssuerDeps) {
     this.#deps = deps;
@@ -80,9 +85,15 @@ export class Issuer implements Running {
   }
 
   async #round(): Promise<void> {
-    const { pool, logger } = this.#deps;
+    const { pool, logger, isFollowing, settleMs } = this.#deps;
+    if (!isFollowing()) {
+      this.#followingSince = undefined;
+      return;
+    }
+    this.#followingSince ??= performance.now();
+    const isSettled = performance.now() - this.#followingSince >= settleMs;
     try {
-      this.issue(await expireDeadlines(pool));
+      this.issue(await expireDeadlines(pool, isSettled));
       this.issue(await takeSlots(pool, await dueTargets(pool)));
       this.issue(await overdueIntents(pool, overdueMs));
       if (performance.now() - this.#idleAt < idleEveryMs) return;

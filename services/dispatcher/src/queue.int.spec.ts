@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { type Event, decodeEvent, positionStart } from '@signalbox/contracts';
+import { type Event, decodeEvent, defaultLimits, positionStart } from '@signalbox/contracts';
 import { InMemoryEventStore } from '@signalbox/event-store/testing';
 import { migrate, openPool, transaction } from '@signalbox/postgres';
 import { Story, type TestDatabase, createDatabase } from '@signalbox/testkit';
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  await pool.query('truncate dispatcher.assignments, dispatcher.slots');
+  await pool.query('truncate dispatcher.assignments, dispatcher.slots, dispatcher.revoked_devices');
   store = new InMemoryEventStore();
 });
 
@@ -96,6 +96,43 @@ describe('the queue of a device', () => {
     await pool.query('update dispatcher.assignments set not_before = now()');
     const taken = await Promise.all(Array.from({ length: 8 }, () => takeSlots(pool, ['pi'])));
     expect(taken.flat()).toHaveLength(1);
+  });
+
+  it('keeps the slot of a second attempt that is being assigned when a cancel comes', async () => {
+    const story = new Story(store, 'pi', anHourAgo());
+    const other = new Story(store, 'pi', anHourAgo());
+    const limits = { ...defaultLimits, maxAttempts: 2 };
+    await carryOut(await apply([...(await story.create({ limits })), ...(await other.create())]));
+    const again = await apply([...(await story.claim()), ...(await story.report('FAILED'))]);
+    expect(again).toMatchObject([{ jobId: story.jobId, intent: 'assign', attempts: 1 }]);
+    expect(await apply(await story.requestCancel())).toMatchObject([
+      { jobId: story.jobId, intent: 'cancel' },
+    ]);
+  });
+
+  it('can be built anew from the log: what is assigned holds its slot', async () => {
+    const story = new Story(store, 'pi', anHourAgo());
+    const other = new Story(store, 'pi', anHourAgo());
+    await story.create();
+    await other.create();
+    await story.assign();
+    expect(await apply(await story.all())).toEqual([]);
+    expect((await pool.query('select assignment_id from dispatcher.slots')).rows).toHaveLength(1);
+  });
+
+  it('ends at once what is created for a device that was revoked a moment before', async () => {
+    const story = new Story(store, 'pi', anHourAgo());
+    const created = await story.create();
+    const [event] = created;
+    if (event === undefined) throw new Error('expected an event, got none');
+    const data = { deviceId: 'pi', agentId: 'pi', reason: null };
+    await apply([{ ...event, type: 'DeviceRevoked', data } as Event]);
+    const intents = await apply(created);
+    expect(intents).toMatchObject([{ jobId: story.jobId, intent: 'revoke' }]);
+    await carryOut(intents);
+    expect((await story.all()).at(-1)).toMatchObject({
+      data: { to: 'REJECTED', reason: { code: 'agent-revoked' } },
+    });
   });
 
   it('finds devices that a crash left without a slot', async () => {

@@ -10,17 +10,17 @@ const fold = (events: readonly Event[], from?: QueueRow): QueueRow | undefined =
 
 const newStory = () => new Story(new InMemoryEventStore());
 const at = (event: Event | undefined, ms: number): string =>
-  new Date(Date.parse(event?.occurredAt ?? '') + ms).toISOString();
+  new Date(Date.parse(event?.recordedAt ?? '') + ms).toISOString();
 
 it('queues a job from its start on, with its queue deadline', async () => {
   const story = newStory();
-  const [created] = await story.create({ notBefore: '2026-03-01T00:00:00.000Z', priority: 7 });
+  const [created] = await story.create({ notBefore: '2999-03-01T00:00:00.000Z', priority: 7 });
   expect(fold(await story.all())).toMatchObject({
     phase: 'queued',
     attempts: 0,
     priority: 7,
-    notBefore: '2026-03-01T00:00:00.000Z',
-    queueDeadline: '2026-03-08T00:00:00.000Z',
+    notBefore: '2999-03-01T00:00:00.000Z',
+    queueDeadline: '2999-03-08T00:00:00.000Z',
     intent: null,
     causeId: created?.id,
   });
@@ -70,6 +70,26 @@ it('cancels what waits, leaves what runs to its agent, and does not lose a cance
   expect(fold(await story.all())).toMatchObject({ phase: 'scheduled', intent: 'cancel' });
   await story.claim();
   expect(fold(await story.all())).toMatchObject({ phase: 'running', intent: null, cancelRequested: true });
+});
+
+it('keeps to a revocation, whatever the attempt does meanwhile', async () => {
+  const story = newStory();
+  await story.create();
+  await story.assign(1, 2);
+  const row = fold(await story.all());
+  const revoking: QueueRow | undefined = row && { ...row, intent: 'revoke' };
+  const claimed = await story.claim();
+  expect(fold(claimed, revoking)).toMatchObject({ phase: 'running', intent: 'revoke' });
+  expect(fold([...claimed, ...(await story.report('FAILED'))], revoking)).toMatchObject({
+    phase: 'queued',
+    intent: 'revoke',
+  });
+});
+
+it('lets a notBefore in the past wait as long as any other', async () => {
+  const story = newStory();
+  const [created] = await story.create({ notBefore: '2020-01-01T00:00:00.000Z' });
+  expect(fold(await story.all())?.queueDeadline).toBe(at(created, 604_800_000));
 });
 
 it('has no row for what has ended', async () => {

@@ -52,7 +52,7 @@ const created = (event: Event<'JobCreated'>): QueueRow | undefined => {
   const { jobId, target, limits, notBefore, documentHash, targets, priority } = event.data;
   const targetId = target.ids[0];
   if (targetId === undefined) return undefined;
-  const start = notBefore ?? event.occurredAt;
+  const start = notBefore ?? event.recordedAt;
   const { maxAttempts, runTimeoutMs, queueTimeoutMs, killGraceMs, lostAfterMs } = limits;
   return {
     assignmentId: assignmentId(jobId, targetId),
@@ -64,7 +64,7 @@ const created = (event: Event<'JobCreated'>): QueueRow | undefined => {
     priority,
     position: event.position,
     notBefore: start,
-    queueDeadline: later(start, queueTimeoutMs),
+    queueDeadline: later(start > event.recordedAt ? start : event.recordedAt, queueTimeoutMs),
     runDeadline: null,
     lostDeadline: null,
     cancelRequested: false,
@@ -86,8 +86,9 @@ const changed = (row: QueueRow, event: Event<'JobStatusChanged'>, leaseMs: numbe
   if (isEnd(to)) return undefined;
   const { runTimeoutMs, killGraceMs, queueTimeoutMs } = row.facts;
   if (to === 'IN_PROGRESS') {
-    const runDeadline = later(event.occurredAt, runTimeoutMs + killGraceMs + leaseMs);
-    return causedBy({ ...row, phase: 'running', intent: null, runDeadline, lostDeadline: null }, event);
+    const runDeadline = later(event.recordedAt, runTimeoutMs + killGraceMs + leaseMs);
+    const intent = row.intent === 'revoke' ? row.intent : null;
+    return causedBy({ ...row, phase: 'running', intent, runDeadline, lostDeadline: null }, event);
   }
   if (to !== 'QUEUED') return row;
   return causedBy(
@@ -96,14 +97,16 @@ const changed = (row: QueueRow, event: Event<'JobStatusChanged'>, leaseMs: numbe
       phase: 'queued',
       runDeadline: null,
       lostDeadline: null,
-      queueDeadline: later(event.occurredAt, queueTimeoutMs),
-      intent: row.cancelRequested ? 'cancel' : null,
+      queueDeadline: later(event.recordedAt, queueTimeoutMs),
+      intent: row.intent === 'revoke' ? row.intent : row.cancelRequested ? 'cancel' : null,
     },
     event,
   );
 };
 
 /**
+ * Deadlines count from `recordedAt`, which is the database's clock like the `now()` that they are compared with.
+ *
  * The row after one more event; undefined where the assignment has ended or is none of ours.
  *
  * @param leaseMs a device's lease: the dispatcher ends an attempt only one lease after the agent should have
@@ -114,13 +117,14 @@ export const evolveRow = (row: QueueRow | undefined, event: Event, leaseMs: numb
   switch (event.type) {
     case 'JobAssigned': {
       const { attempt } = event.data;
-      const intent = row.cancelRequested ? 'cancel' : row.intent === 'assign' ? null : row.intent;
-      return causedBy({ ...row, phase: 'scheduled', attempts: attempt, intent }, event);
+      const intent = row.intent === 'assign' ? null : row.intent;
+      const next = intent === null && row.cancelRequested ? 'cancel' : intent;
+      return causedBy({ ...row, phase: 'scheduled', attempts: attempt, intent: next }, event);
     }
     case 'JobStatusChanged':
       return changed(row, event, leaseMs);
     case 'LeaseExpired':
-      return causedBy({ ...row, lostDeadline: later(event.occurredAt, row.facts.lostAfterMs) }, event);
+      return causedBy({ ...row, lostDeadline: later(event.recordedAt, row.facts.lostAfterMs) }, event);
     case 'LeaseResumed':
       return causedBy(
         { ...row, lostDeadline: null, intent: row.intent === 'lost' ? null : row.intent },

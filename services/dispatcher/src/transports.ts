@@ -31,7 +31,15 @@ export const transports = (
   });
 
   const term = async (start: () => Promise<Running>): Promise<Running> => {
-    const current = new Issuer({ store, pool, logger, now: () => clock.now(), tickMs: values.tickMs });
+    const current = new Issuer({
+      store,
+      pool,
+      logger,
+      now: () => clock.now(),
+      tickMs: values.tickMs,
+      isFollowing: () => events.reader()?.status().activity === 'following',
+      settleMs: values.deviceLeaseMs,
+    });
     issuer = current;
     const reader = await start();
     current.start();

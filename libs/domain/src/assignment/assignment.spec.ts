@@ -288,6 +288,14 @@ describe('an end by the dispatcher', () => {
     }
   });
 
+  it('by a queue timeout is meant for one wait, and ends no later one', () => {
+    const first = { type: 'QueueTimeout', ...one, wait: { attempts: 1, isScheduled: true } } as const;
+    given(assignment, assigned(), claimed(), again()).when(first).thenNothing();
+    given(assignment, assigned(), claimed(), again(), assigned(2)).when(first).thenNothing();
+    const second = { ...first, wait: { attempts: 1, isScheduled: false } };
+    given(assignment, assigned()).when(second).thenNothing();
+  });
+
   it('leaves what runs to its agent, but for a revoked device', () => {
     given(assignment, assigned(), claimed())
       .when({ type: 'Cancel', ...one })

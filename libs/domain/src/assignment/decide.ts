@@ -41,7 +41,11 @@ export type AssignmentCommand =
   | ({ readonly type: 'ExpireLease' } & AgentWord)
   | ({ readonly type: 'ResumeLease' } & AgentWord)
   | ({ readonly type: 'Cancel' } & DispatcherWord)
-  | ({ readonly type: 'QueueTimeout' } & DispatcherWord)
+  | ({
+      readonly type: 'QueueTimeout';
+      /** What the deadline was meant for; a later wait has its own. Left out: whatever waits. */
+      readonly wait?: { readonly attempts: number; readonly isScheduled: boolean };
+    } & DispatcherWord)
   | ({ readonly type: 'AgentRevoked' } & DispatcherWord)
   | ({
       readonly type: 'RunTimeout';
@@ -228,6 +232,11 @@ const decide = (state: AssignmentState, command: AssignmentCommand): readonly Fa
     }
     case 'QueueTimeout': {
       if (state.status === 'IN_PROGRESS' || isEnd(state.status)) return [];
+      const { wait } = command;
+      const isAnother =
+        wait !== undefined &&
+        (attemptOf(state) !== wait.attempts || (state.status === 'SCHEDULED') !== wait.isScheduled);
+      if (isAnother) return [];
       return end(
         state,
         command,

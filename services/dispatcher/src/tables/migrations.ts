@@ -35,6 +35,7 @@ export const migrations = [
       create table dispatcher.slots (
         device_id text primary key,
         assignment_id text not null unique
-      );`,
+      );
+      create table dispatcher.revoked_devices (device_id text primary key);`,
   },
 ] as const;

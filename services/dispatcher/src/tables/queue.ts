@@ -63,28 +63,46 @@ export const lockRows = async (tx: ClientBase, touched: Touched): Promise<QueueR
   return rows.map(decode);
 };
 
-/** Writes rows as they are now; those that ended are deleted with their slot. */
-export const writeRows = async (
-  tx: ClientBase,
-  rows: readonly QueueRow[],
-  endedIds: readonly string[],
-): Promise<void> => {
-  if (endedIds.length > 0) {
+/** What a batch of events leaves behind. */
+export interface Written {
+  readonly rows: readonly QueueRow[];
+  /** Assignments that ended; their rows go, and their slots. */
+  readonly ended: readonly string[];
+  /** Assignments that wait for another attempt; their slots go. */
+  readonly requeued: readonly string[];
+  readonly revokedDevices: readonly string[];
+}
+
+/** Writes rows as they are now, and sees to it that exactly those hold a slot that are assigned or run. */
+export const writeRows = async (tx: ClientBase, written: Written): Promise<void> => {
+  const { rows, ended, requeued, revokedDevices } = written;
+  if (ended.length > 0) {
     await tx.query({
       name: 'dispatcher-ended',
-      text: `with gone as (delete from dispatcher.assignments where assignment_id = any($1))
-             delete from dispatcher.slots where assignment_id = any($1)`,
-      values: [endedIds],
+      text: 'delete from dispatcher.assignments where assignment_id = any($1)',
+      values: [ended],
     });
   }
-  const waiting = rows
-    .filter((row) => row.phase === 'queued' && row.attempts > 0)
-    .map((row) => row.assignmentId);
-  if (waiting.length > 0) {
+  if (ended.length + requeued.length > 0) {
     await tx.query({
       name: 'dispatcher-free',
       text: 'delete from dispatcher.slots where assignment_id = any($1)',
-      values: [waiting],
+      values: [[...ended, ...requeued]],
+    });
+  }
+  if (revokedDevices.length > 0) {
+    await tx.query(
+      'insert into dispatcher.revoked_devices (device_id) select unnest($1::text[]) on conflict do nothing',
+      [revokedDevices],
+    );
+  }
+  const held = rows.filter((row) => row.phase === 'scheduled');
+  if (held.length > 0) {
+    await tx.query({
+      name: 'dispatcher-hold',
+      text: `insert into dispatcher.slots (device_id, assignment_id) select * from unnest($1::text[], $2::text[])
+             on conflict do nothing`,
+      values: [held.map((row) => row.targetId), held.map((row) => row.assignmentId)],
     });
   }
   if (rows.length === 0) return;
@@ -141,10 +159,28 @@ const deadlines = {
   lost: `phase = 'running' and lost_deadline <= now()`,
 } as const satisfies Partial<Record<Intent, string>>;
 
-/** Writes the intent of every assignment whose time is up, and answers these rows. */
-export const expireDeadlines = async (pool: Pool): Promise<QueueRow[]> => {
+/** Which of these devices are revoked: a job that was accepted a moment before ends at once. */
+export const revokedAmong = async (
+  tx: ClientBase,
+  deviceIds: readonly string[],
+): Promise<ReadonlySet<string>> => {
+  const { rows } = await tx.query<{ device_id: string }>({
+    name: 'dispatcher-revoked',
+    text: 'select device_id from dispatcher.revoked_devices where device_id = any($1)',
+    values: [deviceIds],
+  });
+  return new Set(rows.map((row) => row.device_id));
+};
+
+/**
+ * Writes the intent of every assignment whose time is up, and answers these rows.
+ *
+ * @param withLost false while agents may not have had the time to come back
+ */
+export const expireDeadlines = async (pool: Pool, withLost = true): Promise<QueueRow[]> => {
   const due: QueueRow[] = [];
   for (const [intent, condition] of Object.entries(deadlines)) {
+    if (intent === 'lost' && !withLost) continue;
     const { rows } = await pool.query<Stored>({
       name: `dispatcher-${intent}`,
       text: `update dispatcher.assignments as a set intent = $1, intent_at = now() where ctid in (
