@@ -1,7 +1,16 @@
 /** A simulated device on the real agent protocol, over a pooled HTTP client: two requests for a short job. */
+import { createHash } from 'node:crypto';
 import type { Pool } from 'undici';
 
 const prefix = '/api/v1/agent';
+
+const text = 'done\n';
+/** Hash chain over the one chunk that every job has: 32 zero bytes, sequence 1, stdout, the bytes. */
+const outputHash = createHash('sha256')
+  .update(Buffer.alloc(32))
+  .update(Buffer.from([0, 0, 0, 1, 1]))
+  .update(text)
+  .digest('hex');
 
 /** One request with JSON both ways. @throws Error for every answer but 2xx */
 export const requestJson = async (
@@ -20,10 +29,10 @@ export const requestJson = async (
     },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  const text = await answer.body.text();
+  const answered = await answer.body.text();
   if (answer.statusCode >= 300)
-    throw new Error(`expected ${method} ${path} to succeed, got ${answer.statusCode}: ${text}`);
-  return JSON.parse(text);
+    throw new Error(`expected ${method} ${path} to succeed, got ${answer.statusCode}: ${answered}`);
+  return JSON.parse(answered);
 };
 
 interface Offer {
@@ -78,8 +87,15 @@ export const runDevice = async (
     const { jobId, targetId, attempt } = answer.offer;
     onOffer(jobId);
     const path = `${prefix}/assignments/${jobId}/${targetId}/attempts/${attempt}/status`;
-    const output = [{ sequence: 1, stream: 'stdout', at: new Date().toISOString(), text: 'done\n' }];
-    const report = { status: 'SUCCEEDED', exitCode: 0, executedSteps: 1, output, next: { waitMs: 2000 } };
+    const output = [{ sequence: 1, stream: 'stdout', at: new Date().toISOString(), text }];
+    const ended = {
+      status: 'SUCCEEDED',
+      exitCode: 0,
+      executedSteps: 1,
+      outputBytes: text.length,
+      outputHash,
+    };
+    const report = { ...ended, output, next: { waitMs: 2000 } };
     answer = nextOf(await requestJson(gateway, 'POST', path, report, authorization));
   }
 };

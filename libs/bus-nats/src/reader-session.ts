@@ -4,6 +4,7 @@ import type { EventStore } from '@signalbox/event-store';
 import type { BatchRunner } from './batch-runner.ts';
 import type { Delivery } from './delivery.ts';
 import type { Intake } from './intake.ts';
+import { isSame } from './relay-origin.ts';
 import type { Signal } from './signal.ts';
 
 /** Thrown when a reader or the bus knows events that the store does not hold: it was restored from an older backup. */
@@ -43,6 +44,7 @@ export class ReaderSession<Tx> {
   /** Position up to which the store was read in this session; it may hold no event just there. */
   #bridged: Position;
   #behind = false;
+  #isCompared = false;
   #checkedAt = performance.now();
 
   constructor(options: SessionOptions<Tx>) {
@@ -62,8 +64,10 @@ export class ReaderSession<Tx> {
     let isCaughtUp = false;
     while (!isOver()) {
       const arrival = intake.next(delivery, this.#reached(), this.#options.batchSize);
-      if (arrival.kind === 'events') await runner.run(arrival.events);
-      else if (arrival.kind === 'gap') await this.#readStore(arrival.until);
+      if (arrival.kind === 'events') {
+        await this.#compare(arrival.events);
+        await runner.run(arrival.events);
+      } else if (arrival.kind === 'gap') await this.#readStore(arrival.until);
       else if (!isCaughtUp && (delivery.hasDelivered() || !delivery.startsWithMessage())) {
         if (intake.counts().own === ownBefore) await this.#readStore(await store.published());
         isCaughtUp = !isOver();
@@ -74,6 +78,16 @@ export class ReaderSession<Tx> {
       }
       if (arrival.kind !== 'nothing') this.#checkedAt = performance.now();
     }
+  }
+
+  /** The first that arrives in a session has to be in the store: else the bus tells of a past that was undone. */
+  async #compare(events: readonly RecordedEvent[]): Promise<void> {
+    const { store, name } = this.#options;
+    const last = events.at(-1);
+    if (this.#isCompared || last === undefined) return;
+    const [stored] = await store.read(last.stream, last.streamVersion, 1);
+    if (!isSame(stored, last)) throw new StoreRestored(name, last.position, await store.head());
+    this.#isCompared = true;
   }
 
   #reached(): Position {

@@ -349,6 +349,22 @@ describe('reader and its handlers', () => {
     await expect(follower.caughtUp).rejects.toBeInstanceOf(StoreRestored);
   });
 
+  it('takes nothing from the bus that a restored store does not hold', async () => {
+    const publishing = await relay();
+    await appendEvents(store, 20);
+    await publishedAll();
+    await publishing.stop();
+    const older = new InMemoryEventStore({ storeId: store.storeId });
+    for (const event of (await allOf(store)).slice(0, 15)) {
+      await older.append(event.stream, event.streamVersion - 1, [event]);
+    }
+    store = older;
+    state = new RowsState('0000000000000010');
+    const follower = await reader();
+    expect(await follower.ended).toBeInstanceOf(StoreRestored);
+    expect(positionsOf(state.rows).every((position) => position <= '0000000000000015')).toBe(true);
+  });
+
   it('folds into memory from a given position', async () => {
     await relay();
     await appendEvents(store, 10);

@@ -14,6 +14,8 @@ export type Origin =
       readonly lastSequence: number;
       /** Names the life of the stream: another instant is another stream. */
       readonly created: string;
+      /** True when `after` was read from the stream's own last message: nothing behind it is in the stream. */
+      readonly isFromMessage: boolean;
     }
   | { readonly kind: 'halted'; readonly reason: HaltReason; readonly detail: string };
 
@@ -41,9 +43,10 @@ export const findOrigin = async (
   options: OriginOptions,
 ): Promise<Origin> => {
   const info = await ensureEventsStream(jsm, options);
-  const from = (after: Position): Origin => ({
+  const from = (after: Position, isFromMessage = false): Origin => ({
     kind: 'from',
     after,
+    isFromMessage,
     lastSequence: info.state.last_seq,
     created: info.created,
   });
@@ -53,7 +56,7 @@ export const findOrigin = async (
   }
   const last = info.state.messages === 0 ? undefined : await lastOwnMessage(jsm, info, store.storeId);
   if (last === undefined) return from(await store.published());
-  return (await contradiction(store, last)) ?? from(last.event.position);
+  return (await contradiction(store, last)) ?? from(last.event.position, true);
 };
 
 const contradiction = async (store: EventStore, last: DecodedMessage): Promise<Origin | undefined> => {
@@ -69,7 +72,8 @@ const contradiction = async (store: EventStore, last: DecodedMessage): Promise<O
   return { kind: 'halted', reason: 'store-restored', detail };
 };
 
-const isSame = (stored: RecordedEvent | undefined, event: RecordedEvent): boolean =>
+/** True when the store holds this very event at its place. */
+export const isSame = (stored: RecordedEvent | undefined, event: RecordedEvent): boolean =>
   stored !== undefined && stored.id === event.id && stored.position === event.position;
 
 /**

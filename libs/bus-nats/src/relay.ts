@@ -89,7 +89,8 @@ class RunningRelay implements Relay {
   #stopping = false;
   #manager: JetStreamManager | undefined;
   /** Position up to which the stream has answered that it holds or knows all, in its life of that instant. */
-  #known: { readonly created: string; readonly position: Position } | undefined;
+  #known:
+    { readonly created: string; readonly position: Position; readonly isDuplicate: boolean } | undefined;
 
   constructor(setup: RelaySetup) {
     this.#setup = setup;
@@ -162,8 +163,7 @@ class RunningRelay implements Relay {
   async #publish(origin: FromOrigin, epoch: number): Promise<void> {
     const { nc, store } = this.#setup;
     const { inboxPrefix, batchSize = 250 } = this.#options;
-    const passed = this.#known?.created === origin.created ? this.#known.position : origin.after;
-    let cursor = passed > origin.after ? passed : origin.after;
+    let cursor = this.#beginAfter(origin);
     const { lastSequence } = origin;
     const onProgress = (): void => this.#progressed(pipeline);
     const pipeline = new Pipeline({
@@ -193,6 +193,17 @@ class RunningRelay implements Relay {
     } finally {
       pipeline.close();
     }
+  }
+
+  /**
+   * Where to begin: behind the stream's end, and behind an event that the stream refused because it knows its id. What was
+   * acknowledged counts only where the stream's end is not known by a message: a server may lose what it acknowledged.
+   */
+  #beginAfter(origin: FromOrigin): Position {
+    const known = this.#known;
+    if (known === undefined || known.created !== origin.created) return origin.after;
+    if (origin.isFromMessage && !known.isDuplicate) return origin.after;
+    return known.position > origin.after ? known.position : origin.after;
   }
 
   /** Sends events as there is room for them; answers the position sent last. */
@@ -237,7 +248,8 @@ class RunningRelay implements Relay {
   #explain(pipeline: Pipeline, origin: FromOrigin): void {
     const failure = pipeline.failure();
     const position = failure?.known ?? pipeline.acknowledged();
-    if (position !== undefined) this.#known = { created: origin.created, position };
+    const isDuplicate = failure?.known !== undefined;
+    if (position !== undefined) this.#known = { created: origin.created, position, isDuplicate };
     if (failure !== undefined) this.#report(new Error(`expected an acknowledgement, got: ${failure.reason}`));
     else if (this.#isStalled(pipeline))
       this.#report(new Error('expected an acknowledgement in time, got none'));

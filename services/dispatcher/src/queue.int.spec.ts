@@ -126,7 +126,7 @@ describe('the queue of a device', () => {
     const [event] = created;
     if (event === undefined) throw new Error('expected an event, got none');
     const data = { deviceId: 'pi', agentId: 'pi', reason: null };
-    await apply([{ ...event, type: 'DeviceRevoked', data } as Event]);
+    await apply([{ ...event, type: 'DeviceRevoked', data }]);
     const intents = await apply(created);
     expect(intents).toMatchObject([{ jobId: story.jobId, intent: 'revoke' }]);
     await carryOut(intents);
