@@ -1,11 +1,21 @@
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { eventually } from '@signalbox/testkit';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Program } from '@signalbox/tools/system';
-import { type RunningAgent, startAgent, untilRunning } from './src/agents.ts';
+import { type RunningAgent, processesWith, startAgent, untilRunning } from './src/agents.ts';
 import { type Device, enrolDevice } from './src/device.ts';
 import { type Fleet, startFleet } from './src/fleet.ts';
-import { getAssignment, getJob, shellJob, untilStatus } from './src/jobs.ts';
+import {
+  auditOf,
+  getAssignment,
+  getJob,
+  outputText,
+  shellJob,
+  storyOf,
+  untilEnd,
+  untilStatus,
+} from './src/jobs.ts';
 import { judge, lostOutput, settle } from './src/judge.ts';
 import { startReplica } from './src/replica.ts';
 import { type Stack, openStack } from './src/stack.ts';
@@ -31,12 +41,18 @@ let traffic: Traffic;
 const open = (stateDir?: string, port?: number): Promise<Stack> =>
   openStack({ separate: true, settings, ...(stateDir === undefined ? {} : { stateDir, port }) });
 
-/** Every fifth job goes to a real agent; some have several attempts, some run for a while and print meanwhile. */
+/**
+ * Most jobs go to simulated devices. Every fifth goes to a real agent: some of them print for a second, some are over
+ * soon, and one in 25 runs into its timeout. Some have several attempts.
+ */
 const requestOf = (index: number): Readonly<Record<string, unknown>> => {
   const limits = { maxAttempts: 1 + (index % 3), killGraceMs: 500 };
   const agent = agents[index % 10 === 0 ? 0 : 1];
   if (index % 5 !== 0 || agent === undefined) {
     return shellJob(devices[index % devices.length]?.deviceId ?? '', 'true', { limits });
+  }
+  if (index % 25 === 0) {
+    return shellJob(agent.deviceId, 'sleep 30', { limits: { runTimeoutMs: 1_000, killGraceMs: 500 } });
   }
   const command = index % 2 === 0 ? 'for i in 1 2 3 4 5; do echo line $i; sleep 0.2; done' : 'echo quick';
   return shellJob(agent.deviceId, command, { limits, priority: index % 10 });
@@ -49,7 +65,8 @@ const program = (name: string): Program => {
 };
 
 const begin = (): void => {
-  traffic = startTraffic({ client: stack.admin, perSecond: 8, request: requestOf });
+  const cancels = (index: number): boolean => index % 7 === 3;
+  traffic = startTraffic({ client: stack.admin, perSecond: 8, request: requestOf, cancels });
 };
 
 /** Ends the traffic and judges the log. */
@@ -60,6 +77,7 @@ const expectSound = async (): Promise<void> => {
   const { violations, checked } = await judge(stack, leaseMs);
   expect(violations).toEqual([]);
   expect(checked['1']).toBeGreaterThanOrEqual(acknowledged.size);
+  expect(checked['6']).toBeGreaterThan(0);
   expect(await lostOutput(stack)).toEqual([]);
 };
 
@@ -163,6 +181,71 @@ it(
     ),
   180_000,
 );
+
+it('loses nothing while one service after the other is restarted in order', async () => {
+  begin();
+  await traffic.flows(8);
+  for (const [name, each] of stack.system.programs) {
+    const start = performance.now();
+    await each.stop(10_000);
+    expect({ name, end: await each.exited() }).toEqual({ name, end: '0' });
+    expect(performance.now() - start).toBeLessThan(10_000);
+    await each.start();
+  }
+  await traffic.flows(8);
+  await expectSound();
+}, 180_000);
+
+describe('an agent that is silent for longer than its lease', () => {
+  const story = async (jobId: string) => storyOf(await auditOf(stack, jobId));
+  const silence = async (jobId: string): Promise<void> => {
+    await agents[0]?.program.kill('SIGSTOP');
+    await eventually(
+      async () => {
+        const text = `select 1 from events.log where type = 'LeaseExpired' and correlation_id = $1`;
+        return (await stack.inside(text, [jobId])).length > 0;
+      },
+      { what: 'LeaseExpired', timeoutMs: 20_000, everyMs: 100 },
+    );
+  };
+
+  it('goes on when it is back in time', async () => {
+    const command = 'echo first; sleep 4; echo last';
+    const { jobId } = await stack.createJob(shellJob(agents[0]?.deviceId ?? '', command));
+    await untilStatus(stack.admin, jobId, 'IN_PROGRESS');
+    await silence(jobId);
+    await agents[0]?.program.kill('SIGCONT');
+    expect(await untilEnd(stack.admin, jobId)).toMatchObject({ status: 'SUCCEEDED' });
+    expect(await story(jobId)).toEqual([
+      'JobCreated',
+      'JobAssigned',
+      'JobStatusChanged IN_PROGRESS',
+      'LeaseExpired',
+      'LeaseResumed',
+      'JobStatusChanged SUCCEEDED',
+    ]);
+    expect(await outputText(stack.admin, jobId)).toMatch(/first\nlast\n$/);
+    await expectSound();
+  });
+
+  it('drops an attempt that was given up meanwhile, and runs the next', async () => {
+    const flag = join(stack.system.stateDir, 'second-attempt');
+    const command = `test -e ${flag} || { touch ${flag}; sleep 654323; }`;
+    const limits = { maxAttempts: 2, lostAfterMs: 1_000, killGraceMs: 500 };
+    const { jobId } = await stack.createJob(shellJob(agents[0]?.deviceId ?? '', command, { limits }));
+    await untilRunning('sleep 654323', 2);
+    await silence(jobId);
+    await eventually(async () => (await getAssignment(stack.admin, jobId)).attempt === 2, { everyMs: 100 });
+    await agents[0]?.program.kill('SIGCONT');
+    expect(await untilEnd(stack.admin, jobId)).toMatchObject({ status: 'SUCCEEDED' });
+    expect(await getAssignment(stack.admin, jobId)).toMatchObject({
+      attempt: 2,
+      previousAttempts: [{ attempt: 1, reason: { code: 'agent-lost' } }],
+    });
+    expect(await processesWith('sleep 654323')).toEqual([]);
+    await expectSound();
+  });
+});
 
 it('hands the relay to a second scheduler when its holder is killed', async () => {
   const replica = await startReplica(stack, 'scheduler', 'SIGNALBOX_SCHEDULER_PORT');

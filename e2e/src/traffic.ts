@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { JobAccepted } from '@signalbox/contracts';
 import { eventually } from '@signalbox/testkit';
-import type { Client } from '@signalbox/tools/system';
+import type { Answer, Client } from '@signalbox/tools/system';
 
 export interface TrafficOptions {
   readonly client: Client;
@@ -10,6 +10,8 @@ export interface TrafficOptions {
   readonly perSecond: number;
   /** The request of the job with this number. */
   readonly request: (index: number) => Readonly<Record<string, unknown>>;
+  /** Whether this job is canceled as soon as it is acknowledged. */
+  readonly cancels: (index: number) => boolean;
 }
 
 /**
@@ -45,23 +47,22 @@ class Tally {
   }
 }
 
-/** Sends one request; true when the job is acknowledged. */
-const attempt = async (client: Client, body: unknown, key: string, tally: Tally): Promise<boolean> => {
-  tally.sent += 1;
-  const answer = await client
-    .request('POST', '/api/v1/jobs', body, { 'idempotency-key': key })
-    .catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
-  if (typeof answer === 'string') {
-    tally.note(answer);
-    return false;
+/** Sends one request until it is answered 2xx, and answers the body. */
+const insist = async (tally: Tally, send: () => Promise<Answer>): Promise<unknown> => {
+  for (;;) {
+    tally.sent += 1;
+    const answer = await send().catch((error: unknown) =>
+      error instanceof Error ? error.message : String(error),
+    );
+    if (typeof answer === 'string') {
+      tally.note(answer);
+    } else {
+      if (answer.status < 300) return answer.body;
+      tally.note(String(answer.status));
+      if (!isOutage(answer.status)) tally.failures.push(`${answer.status} ${JSON.stringify(answer.body)}`);
+    }
+    await pause(retryMs);
   }
-  if (answer.status < 300) {
-    tally.acknowledged.add(JobAccepted.parse(answer.body).jobId);
-    return true;
-  }
-  tally.note(String(answer.status));
-  if (!isOutage(answer.status)) tally.failures.push(`${answer.status} ${JSON.stringify(answer.body)}`);
-  return false;
 };
 
 /** Waits until a count has grown. */
@@ -70,16 +71,21 @@ const more = async (what: string, count: () => number, by: number): Promise<void
   await eventually(() => count() >= goal, { what: `${by} more ${what}`, timeoutMs: 60_000 });
 };
 
-export const startTraffic = ({ client, perSecond, request }: TrafficOptions): Traffic => {
+export const startTraffic = ({ client, perSecond, request, cancels }: TrafficOptions): Traffic => {
   const tally = new Tally();
   const running = new Set<Promise<void>>();
   let index = 0;
 
   const createOne = async (): Promise<void> => {
-    const body = request(index);
+    const number = index;
     index += 1;
-    const key = randomUUID();
-    while (!(await attempt(client, body, key, tally))) await pause(retryMs);
+    const headers = { 'idempotency-key': randomUUID() };
+    const body = request(number);
+    const accepted = await insist(tally, () => client.request('POST', '/api/v1/jobs', body, headers));
+    const { jobId } = JobAccepted.parse(accepted);
+    tally.acknowledged.add(jobId);
+    if (cancels(number))
+      await insist(tally, () => client.request('POST', `/api/v1/jobs/${jobId}/cancel`, {}));
   };
   const timer = setInterval(() => {
     const work = createOne();
