@@ -65,29 +65,44 @@ const rollback = async (client: pg.PoolClient): Promise<void> => {
   }
 };
 
+/** The results of a text of several statements, one each; the client answers a lone one without an array. */
+const resultsOf = (answer: pg.QueryResult<Row> | pg.QueryResult<Row>[]): readonly pg.QueryResult<Row>[] =>
+  Array.isArray(answer) ? answer : [answer];
+
+type Row = Record<string, unknown>;
+
+/** A transaction's work with statements that travel together with `begin` and `commit`: two round trips fewer. */
+export interface Framed<T> {
+  /** A statement without parameters; its rows are given to `work`. */
+  readonly opening?: string;
+  readonly work: (client: pg.PoolClient, opened: readonly Row[]) => Promise<T>;
+  /** A statement without parameters, run just before the commit. It has to succeed: the commit goes with it. */
+  readonly closing?: (result: T) => string;
+}
+
 /** Commits; throws when the server rolled back because a failed statement had been ignored. */
-const commit = async (client: pg.PoolClient): Promise<void> => {
-  const { command } = await client.query('commit');
+const commit = async (client: pg.PoolClient, closing: string | undefined): Promise<void> => {
+  const answer = await client.query<Row>(closing === undefined ? 'commit' : `${closing}; commit`);
+  const command = resultsOf(answer).at(-1)?.command;
   if (command !== 'COMMIT') {
-    throw new Error(`expected COMMIT, got ${command}: a statement of the transaction had failed`);
+    throw new Error(`expected COMMIT, got ${String(command)}: a statement of the transaction had failed`);
   }
 };
 
-/**
- * Runs `work` in one transaction: commits when it resolves, rolls back when it throws.
- * When the connection breaks during the commit itself the outcome is unknown, and the error says so by being thrown.
- */
-export const transaction = async <T>(
+/** Like {@link transaction}, with an opening and a closing statement. */
+export const framedTransaction = async <T>(
   pool: pg.Pool,
-  work: (client: pg.PoolClient) => Promise<T>,
+  { opening, work, closing }: Framed<T>,
   options: TransactionOptions = {},
 ): Promise<T> => {
   const client = await pool.connect();
   let result: T;
   try {
-    await client.query(options.durable === false ? 'begin; set local synchronous_commit = off' : 'begin');
-    result = await work(client);
-    await commit(client);
+    const begin = options.durable === false ? 'begin; set local synchronous_commit = off' : 'begin';
+    const begun = await client.query<Row>(opening === undefined ? begin : `${begin}; ${opening}`);
+    const opened = opening === undefined ? [] : (resultsOf(begun).at(-1)?.rows ?? []);
+    result = await work(client, opened);
+    await commit(client, closing?.(result));
   } catch (error) {
     await rollback(client);
     throw error;
@@ -95,3 +110,13 @@ export const transaction = async <T>(
   client.release();
   return result;
 };
+
+/**
+ * Runs `work` in one transaction: commits when it resolves, rolls back when it throws.
+ * When the connection breaks during the commit itself the outcome is unknown, and the error says so by being thrown.
+ */
+export const transaction = <T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+  options: TransactionOptions = {},
+): Promise<T> => framedTransaction(pool, { work }, options);

@@ -1,8 +1,8 @@
 import { positionPattern, positionStart, type Position, type RecordedEvent } from '@signalbox/contracts';
 import { ReaderOvertaken, ReaderState, type ParkedEvent, type Verdict } from '@signalbox/event-store';
-import type pg from 'pg';
+import pg from 'pg';
 import { ensureSchema, migrate, schemaName, type Migration } from './migrate.ts';
-import { transaction } from './pool.ts';
+import { framedTransaction } from './pool.ts';
 
 const migrations = (schema: string): readonly Migration[] => [
   {
@@ -67,19 +67,31 @@ export class PostgresReaderState extends ReaderState<pg.PoolClient> {
     return rows[0]?.position ?? positionStart;
   }
 
+  /**
+   * Begins by locking the reader's row, together with `begin`: a second active reader waits there, then sees the moved
+   * position before it has done any work. The move of the position travels with the commit.
+   */
   async commit(expected: Position, work: (tx: pg.PoolClient) => Promise<Position>): Promise<void> {
-    await this.#locked(expected, async (tx) => {
-      const next = await work(tx);
-      if (!positionPattern.test(next) || next < expected) {
-        throw new RangeError(`expected a position of reader ${this.name} from ${expected} on, got ${next}`);
-      }
-      const { rowCount } = await tx.query({
-        name: `signalbox.move ${this.#schema}`,
-        text: `update ${this.#schema}.reader_positions set position = $3 where name = $1 and position = $2`,
-        values: [this.name, expected, next],
-      });
-      if (rowCount !== 1) throw new ReaderOvertaken(this.name, expected);
-    });
+    const row = `name = ${pg.escapeLiteral(this.name)}`;
+    await framedTransaction(
+      this.#pool,
+      {
+        opening: `select position from ${this.#schema}.reader_positions where ${row} for update`,
+        work: async (tx, [locked]) => {
+          if (locked?.['position'] !== expected) throw new ReaderOvertaken(this.name, expected);
+          const next = await work(tx);
+          if (!positionPattern.test(next) || next < expected) {
+            throw new RangeError(
+              `expected a position of reader ${this.name} from ${expected} on, got ${next}`,
+            );
+          }
+          return next;
+        },
+        closing: (next) =>
+          `update ${this.#schema}.reader_positions set position = '${next}' where ${row} and position = '${expected}'`,
+      },
+      { durable: this.#durable },
+    );
   }
 
   /**
@@ -87,7 +99,7 @@ export class PostgresReaderState extends ReaderState<pg.PoolClient> {
    * reader's tables, in the same transaction.
    */
   async reset(work: (tx: pg.PoolClient) => Promise<void>): Promise<void> {
-    await this.#locked(undefined, async (tx) => {
+    await this.#locked(async (tx) => {
       await tx.query(`delete from ${this.#schema}.parked where reader = $1`, [this.name]);
       await tx.query(`update ${this.#schema}.reader_positions set position = $2 where name = $1`, [
         this.name,
@@ -130,7 +142,7 @@ export class PostgresReaderState extends ReaderState<pg.PoolClient> {
     stream: string,
     handle: (event: RecordedEvent, tx: pg.PoolClient) => Promise<Verdict>,
   ): Promise<{ readonly handled: number; readonly left: number }> {
-    return this.#locked(undefined, async (tx) => {
+    return this.#locked(async (tx) => {
       const { rows } = await tx.query<ParkedRow>(
         `select event, reason, parked_at from ${this.#schema}.parked
          where reader = $1 and stream = $2 order by position`,
@@ -166,22 +178,11 @@ export class PostgresReaderState extends ReaderState<pg.PoolClient> {
     return false;
   }
 
-  /**
-   * A transaction that begins by locking the reader's row: a second active reader waits here, then sees the moved
-   * position before it has done any work.
-   */
-  async #locked<T>(expected: Position | undefined, work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
-    const move = async (tx: pg.PoolClient): Promise<T> => {
-      const { rows } = await tx.query<{ position: string }>({
-        name: `signalbox.lock ${this.#schema}`,
-        text: `select position from ${this.#schema}.reader_positions where name = $1 for update`,
-        values: [this.name],
-      });
-      if (expected !== undefined && rows[0]?.position !== expected)
-        throw new ReaderOvertaken(this.name, expected);
-      return work(tx);
-    };
-    return transaction(this.#pool, move, { durable: this.#durable });
+  /** A transaction that begins by locking the reader's row, so that no batch runs meanwhile. */
+  async #locked<T>(work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
+    const opening = `select position from ${this.#schema}.reader_positions
+                     where name = ${pg.escapeLiteral(this.name)} for update`;
+    return framedTransaction(this.#pool, { opening, work }, { durable: this.#durable });
   }
 }
 

@@ -90,6 +90,9 @@ class Change {
   }
 }
 
+const hadSlot = (row: QueueRow | undefined): boolean =>
+  row !== undefined && (row.intent === 'assign' || row.phase !== 'queued');
+
 const deviceOf = (event: Event): string | undefined =>
   event.type === 'JobCreated' ? event.data.target.ids[0] : undefined;
 
@@ -112,7 +115,10 @@ export const applyBatch = async (
   const revokedDevices = events.flatMap((event) =>
     event.type === 'DeviceRevoked' ? [event.data.deviceId] : [],
   );
-  await writeRows(tx, { rows: changed, ended, requeued: [...change.requeued], revokedDevices });
+  const held = changed.filter(
+    (row) => row.phase === 'scheduled' && !hadSlot(change.before.get(row.assignmentId)),
+  );
+  await writeRows(tx, { rows: changed, ended, freed: [...ended, ...change.requeued], held, revokedDevices });
   const freed = ended.flatMap((id) => change.before.get(id)?.targetId ?? []);
   const waiting = changed.filter((row) => row.phase === 'queued').map((row) => row.targetId);
   const assigned = await takeSlots(tx, [...new Set([...freed, ...waiting])]);

@@ -26,22 +26,15 @@ export const projectOpen = async (tx: ClientBase, events: readonly Event[]): Pro
   }
   const gone = [...before.keys()].filter((id) => !after.has(id));
   const changed = [...after.values()].filter((open) => before.get(open.id) !== open);
-  if (gone.length > 0) {
-    await tx.query({
-      name: 'gateway-open-delete',
-      text: 'delete from gateway.open_assignments where assignment_id = any($1)',
-      values: [gone],
-    });
-  }
-  if (changed.length > 0) {
-    await tx.query({
-      name: 'gateway-open-write',
-      text: `insert into gateway.open_assignments (assignment_id, job_id, open)
-             select open ->> 'id', open ->> 'jobId', open from jsonb_array_elements($1::jsonb) as open
-             on conflict (assignment_id) do update set open = excluded.open`,
-      values: [JSON.stringify(changed)],
-    });
-  }
+  if (gone.length + changed.length === 0) return;
+  await tx.query({
+    name: 'gateway-open-write',
+    text: `with gone as (delete from gateway.open_assignments where assignment_id = any($2))
+           insert into gateway.open_assignments (assignment_id, job_id, open)
+           select open ->> 'id', open ->> 'jobId', open from jsonb_array_elements($1::jsonb) as open
+           on conflict (assignment_id) do update set open = excluded.open`,
+    values: [JSON.stringify(changed), gone],
+  });
 };
 
 /** All open attempts with the position that they show, from one snapshot. */

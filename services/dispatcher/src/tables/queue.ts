@@ -66,28 +66,24 @@ export const lockRows = async (tx: ClientBase, touched: Touched): Promise<QueueR
 /** What a batch of events leaves behind. */
 export interface Written {
   readonly rows: readonly QueueRow[];
-  /** Assignments that ended; their rows go, and their slots. */
+  /** Assignments that ended; their rows go. */
   readonly ended: readonly string[];
-  /** Assignments that wait for another attempt; their slots go. */
-  readonly requeued: readonly string[];
+  /** Assignments that ended or wait for another attempt; their slots go. */
+  readonly freed: readonly string[];
+  /** Rows that are assigned by an intent that was not ours (a rebuild); they take their slots now. */
+  readonly held: readonly QueueRow[];
   readonly revokedDevices: readonly string[];
 }
 
 /** Writes rows as they are now, and sees to it that exactly those hold a slot that are assigned or run. */
 export const writeRows = async (tx: ClientBase, written: Written): Promise<void> => {
-  const { rows, ended, requeued, revokedDevices } = written;
-  if (ended.length > 0) {
-    await tx.query({
-      name: 'dispatcher-ended',
-      text: 'delete from dispatcher.assignments where assignment_id = any($1)',
-      values: [ended],
-    });
-  }
-  if (ended.length + requeued.length > 0) {
+  const { rows, ended, freed, held, revokedDevices } = written;
+  if (freed.length > 0) {
     await tx.query({
       name: 'dispatcher-free',
-      text: 'delete from dispatcher.slots where assignment_id = any($1)',
-      values: [[...ended, ...requeued]],
+      text: `with gone as (delete from dispatcher.assignments where assignment_id = any($1))
+             delete from dispatcher.slots where assignment_id = any($2)`,
+      values: [ended, freed],
     });
   }
   if (revokedDevices.length > 0) {
@@ -96,7 +92,6 @@ export const writeRows = async (tx: ClientBase, written: Written): Promise<void>
       [revokedDevices],
     );
   }
-  const held = rows.filter((row) => row.phase === 'scheduled');
   if (held.length > 0) {
     await tx.query({
       name: 'dispatcher-hold',
