@@ -22,6 +22,7 @@ const system = await startSystem({
   stateDir: join(root, '.signalbox'),
   port: options.port,
   separate: options.separate,
+  startUnready: true,
   databaseUrl: process.env['DATABASE_URL'],
   natsUrl: process.env['NATS_URL'],
   log: say,

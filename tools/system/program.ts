@@ -1,6 +1,8 @@
 /** A program of ours as a process of its own: started, awaited, signalled, started again. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
+import { endWithStarter } from '@signalbox/embedded';
+import { field } from './client.ts';
 
 export interface Program {
   readonly name: string;
@@ -37,6 +39,7 @@ export const createProgram = (options: ProgramOptions): Program => {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child = started;
+    if (started.pid !== undefined) endWithStarter(started, started.pid);
     const log = createWriteStream(options.logFile, { flags: 'a', mode: 0o600 });
     started.stdout.pipe(log, { end: false });
     started.stderr.pipe(log, { end: false });
@@ -79,19 +82,34 @@ export const createProgram = (options: ProgramOptions): Program => {
   };
 };
 
-/** Resolves once the address answers 200. */
+/** What an address that is asked for its readiness answers while it is not ready: the checks that fail. */
+const failingChecks = (body: string): string => {
+  try {
+    const checks: unknown = field(JSON.parse(body), 'checks');
+    const failing = (Array.isArray(checks) ? checks : []).filter((each) => field(each, 'ok') === false);
+    return failing
+      .map((each) => `${String(field(each, 'name'))}: ${String(field(each, 'detail'))}`)
+      .join('; ');
+  } catch {
+    return body.slice(0, 200);
+  }
+};
+
+/** Resolves once the address answers 200. @throws Error that says what it answered last */
 export const answersOk = async (url: string, timeoutMs = 60_000): Promise<void> => {
   const deadline = performance.now() + timeoutMs;
-  for (;;) {
+  for (let last = 'no answer'; ;) {
     try {
       const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) });
-      await answer.body?.cancel();
+      const body = await answer.text();
       if (answer.ok) return;
-    } catch {
-      // Not listening yet: the deadline below decides.
+      last = `${answer.status}, ${failingChecks(body)}`;
+    } catch (error) {
+      last = error instanceof Error ? error.message : String(error);
     }
-    if (performance.now() > deadline)
-      throw new Error(`expected ${url} to answer 200 within ${timeoutMs} ms, got nothing`);
+    if (performance.now() > deadline) {
+      throw new Error(`expected ${url} to answer 200 within ${timeoutMs} ms, got ${last}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 };

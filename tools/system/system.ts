@@ -27,6 +27,8 @@ export interface SystemOptions {
   /** Servers of one's own instead of the embedded ones. */
   readonly databaseUrl?: string | undefined;
   readonly natsUrl?: string | undefined;
+  /** Goes on when a service lives and is not ready (a halted relay, parked events), saying why: somebody may look at it. */
+  readonly startUnready?: boolean;
   /** Progress, a line each. */
   readonly log?: (line: string) => void;
 }
@@ -120,6 +122,16 @@ const baseEnv = (): Record<string, string> => ({
   TZ: 'UTC',
 });
 
+const becomeReady = async (options: SystemOptions, name: ServiceName, url: string): Promise<void> => {
+  try {
+    await answersOk(`${url}/health/ready`, options.startUnready === true ? 20_000 : 60_000);
+  } catch (error) {
+    if (options.startUnready !== true) throw error;
+    await answersOk(`${url}/health/live`, 1_000);
+    options.log?.(`${name} is not ready: ${error instanceof Error ? error.message : String(error)}`);
+  }
+};
+
 const createPrograms = async (
   options: SystemOptions,
   servers: Servers,
@@ -146,7 +158,7 @@ const createPrograms = async (
   });
   const logs = join(options.stateDir, 'logs');
   await mkdir(logs, { recursive: true, mode: 0o700 });
-  const ready = (name: ServiceName) => () => answersOk(`${url(name)}/health/ready`);
+  const ready = (name: ServiceName) => () => becomeReady(options, name, url(name));
   const programs = new Map<string, Program>();
   if (options.separate === true) {
     for (const name of serviceNames) {

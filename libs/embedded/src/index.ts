@@ -6,4 +6,4 @@ export { type NatsOptions } from './nats-launch.ts';
 export { DataInUse } from './owner.ts';
 export { startPostgres, type PostgresServer } from './postgres.ts';
 export { type PostgresOptions } from './postgres-launch.ts';
-export { PortInUse, ServerFailed } from './server-process.ts';
+export { PortInUse, ServerFailed, endWithStarter } from './server-process.ts';

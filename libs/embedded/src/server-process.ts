@@ -73,7 +73,7 @@ const readTail = async (file: string, start: number): Promise<string> => {
  * Ends the server when we die in whatever way: a shell waits on a pipe that only we hold, and when the kernel closes it
  * without a word having been written, interrupts the server.
  */
-const watch = (server: ChildProcess, pid: number, account: Account | undefined): void => {
+export const endWithStarter = (server: ChildProcess, pid: number, account?: Account): void => {
   const script = 'read -r word; [ "$word" = ended ] || kill -INT "$1"';
   const watcher = spawn('/bin/sh', ['-c', script, 'sh', String(pid)], {
     stdio: ['pipe', 'ignore', 'ignore'],
@@ -125,7 +125,7 @@ export const spawnServer = async (options: SpawnOptions): Promise<ServerProcess>
   }
   const { pid } = child;
   if (pid === undefined) throw new Error(`expected ${options.command} to have a process id, got none`);
-  watch(child, pid, options.account);
+  endWithStarter(child, pid, options.account);
   const isRunning = () => child.exitCode === null && child.signalCode === null;
   const server: ServerProcess = {
     pid,
