@@ -361,7 +361,6 @@ describe('a word of an agent', () => {
     const kept = await evidenceOf(old.jobId);
     expect(kept.map((row) => [row['attempt'], row['kind']])).toEqual([
       [1, 'status'],
-      [1, 'status'],
       [1, 'output'],
       [3, 'status'],
     ]);
