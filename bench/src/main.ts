@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- --devices N --jobs N --in-flight N]`: the whole pipeline beside its raw ceilings, in one run on one
- * machine. Prints its settings with the figures; compare figures of one run only.
+ * `npm run bench [-- --devices N --jobs N --in-flight N --one-process]`: the whole pipeline beside its raw ceilings, in one
+ * run on one machine, each service in its own process as in production. Prints its settings with the figures; compare figures of one run only.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
@@ -17,10 +17,10 @@ const say = (line: string): void => {
 
 const { values } = parseArgs({
   options: {
-    devices: { type: 'string', default: '100' },
-    jobs: { type: 'string', default: '3000' },
-    'in-flight': { type: 'string', default: '64' },
-    separate: { type: 'boolean', default: false },
+    devices: { type: 'string', default: '300' },
+    jobs: { type: 'string', default: '4000' },
+    'in-flight': { type: 'string', default: '128' },
+    'one-process': { type: 'boolean', default: false },
     'keep-logs': { type: 'boolean', default: false },
   },
 });
@@ -36,11 +36,11 @@ const row = (name: string, value: number, unit: string): void => {
 
 const stateDir = await mkdtemp(join(tmpdir(), 'signalbox-bench-'));
 await buildAll();
-const system = await startSystem({ stateDir, port: 0, separate: values.separate });
+const system = await startSystem({ stateDir, port: 0, separate: !values['one-process'] });
 try {
   say(`machine: ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}, fsync on`);
   say(
-    `settings: ${JSON.stringify(settings)}, services ${values.separate ? 'each in its own process' : 'in one process'}`,
+    `settings: ${JSON.stringify(settings)}, services ${values['one-process'] ? 'in one process' : 'each in its own process'}`,
   );
   const fleet = await openFleet(system, settings.devices, settings.inFlight);
   await runPipeline(fleet, system.adminKey, { jobs: 300, inFlight: settings.inFlight });

@@ -77,7 +77,8 @@ const tokenInvalid = (): DomainError =>
 
 /**
  * Exchanges a one-time token for a credential. The token is used up first, the credential counts once the enrolment is
- * in the log; whatever breaks in between, a new token for the same device starts afresh.
+ * in the log. What breaks before that is mended by a new token for the same device; where only the answer got lost, the
+ * device is enrolled with a credential that nobody has: revoke it and enrol under another id.
  *
  * @throws DomainError `token-invalid`
  */
