@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { buildAll } from '@signalbox/tools/build';
 import { startSystem } from '@signalbox/tools/system';
 import { auditInserts, storeAppends, streamPublishes } from './ceilings.ts';
+import { cpuSeconds } from './cpu.ts';
 import { closeFleet, openFleet, runPipeline } from './pipeline.ts';
 
 const say = (line: string): void => {
@@ -44,7 +45,15 @@ try {
   );
   const fleet = await openFleet(system, settings.devices, settings.inFlight);
   await runPipeline(fleet, system.adminKey, { jobs: 300, inFlight: settings.inFlight });
+  const parts = {
+    'the five services': [...system.programs.values()].map((program) => program.pid),
+    Postgres: [system.postgres?.pid],
+    'nats-server': [system.nats?.pid],
+    'the load itself': [process.pid],
+  };
+  const before = Object.entries(parts).map(([name, pids]) => ({ name, pids, seconds: cpuSeconds(pids) }));
   const pipeline = await runPipeline(fleet, system.adminKey, settings);
+  const used = before.map(({ name, pids, seconds }) => ({ name, seconds: cpuSeconds(pids) - seconds }));
   const idle = await runPipeline(fleet, system.adminKey, { jobs: 200, inFlight: 1 });
   await closeFleet(fleet);
   say('\nwhole pipeline, four events per job in store, stream and audit_logs');
@@ -52,6 +61,8 @@ try {
   row('jobs through to their fourth audit row', pipeline.jobsPerSecond, 'jobs/s');
   row('accepted → device has it, one job at a time, p50', idle.startP50Ms, 'ms');
   row('accepted → device has it, one job at a time, p99', idle.startP99Ms, 'ms');
+  say('\nCPU time per job');
+  for (const { name, seconds } of used) row(name, (seconds * 1000) / settings.jobs, 'ms');
   say('\nraw ceilings of the same machine, minutes later at most');
   const appends = await storeAppends(system.databaseUrl, 128);
   row('appends of one event, 128 in flight, fsync on', appends, 'events/s');

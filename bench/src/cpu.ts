@@ -1,0 +1,40 @@
+/** CPU time of processes, from Linux's /proc; where it cannot be read the figures are NaN. */
+import { readFileSync, readdirSync } from 'node:fs';
+
+const ticksPerSecond = 100;
+
+interface Stat {
+  readonly pid: number;
+  readonly parent: number;
+  readonly seconds: number;
+}
+
+/** One line of /proc/<pid>/stat; the name in parentheses may hold anything, so fields count from behind it. */
+const statOf = (pid: number): Stat | undefined => {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    // Own user and system time, then those of children that have ended.
+    const ticks = [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0);
+    return { pid, parent: Number(fields[1]), seconds: ticks / ticksPerSecond };
+  } catch {
+    return undefined;
+  }
+};
+
+/** CPU seconds that these processes and their children have used so far. */
+export const cpuSeconds = (pids: readonly (number | undefined)[]): number => {
+  const roots = new Set(pids.filter((pid) => pid !== undefined));
+  let numbers: number[];
+  try {
+    numbers = readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
+  } catch {
+    return Number.NaN;
+  }
+  return numbers
+    .flatMap((pid) => statOf(pid) ?? [])
+    .filter((stat) => roots.has(stat.pid) || roots.has(stat.parent))
+    .reduce((sum, stat) => sum + stat.seconds, 0);
+};
