@@ -104,4 +104,5 @@ export const RecordedDocument = z
   });
 
 /** The document of an event in the terms of this version; steps that it does not know are the agent's to refuse. */
+// eslint-disable-next-line @typescript-eslint/consistent-type-assertions -- validated at the door of the version that took it
 export const documentOf = (recorded: unknown): JobDocument => recorded as JobDocument;
