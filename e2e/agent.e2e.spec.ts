@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import { OutputPage, type OutputRow } from '@signalbox/contracts';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { field, textField } from '@signalbox/tools/system';
-import { type RunningAgent, processesWith, startAgent, untilGone, untilRunning } from './src/agents.ts';
+import {
+  type RunningAgent,
+  processesWith,
+  startAgent,
+  uniqueSleep,
+  untilGone,
+  untilRunning,
+} from './src/agents.ts';
 import {
   auditOf,
   getAssignment,
@@ -21,9 +28,6 @@ import { type Stack, openStack } from './src/stack.ts';
 let stack: Stack;
 let agent: RunningAgent;
 let scratch: string;
-/** Numbers of seconds that no other process sleeps for: they name the processes of one test. */
-let nextSleep = 700_000 + (process.pid % 10_000) * 10;
-const uniqueSleep = (): string => `sleep ${(nextSleep += 1)}`;
 
 beforeAll(async () => {
   stack = await openStack();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { eventually } from '@signalbox/testkit';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Program } from '@signalbox/tools/system';
-import { type RunningAgent, processesWith, startAgent, untilRunning } from './src/agents.ts';
+import { type RunningAgent, processesWith, startAgent, uniqueSleep, untilRunning } from './src/agents.ts';
 import { type Device, enrolDevice } from './src/device.ts';
 import { type Fleet, startFleet } from './src/fleet.ts';
 import {
@@ -130,8 +130,9 @@ it(
     survive(
       async () => {
         const [agent] = agents;
-        await stack.createJob(shellJob(agent?.deviceId ?? '', 'sleep 654321', { priority: 9 }));
-        await untilRunning('sleep 654321');
+        const asleep = uniqueSleep();
+        await stack.createJob(shellJob(agent?.deviceId ?? '', asleep, { priority: 9 }));
+        await untilRunning(asleep);
         await agent?.program.kill('SIGKILL');
       },
       async () => agents[0]?.program.start(),
@@ -229,11 +230,12 @@ describe('an agent that is silent for longer than its lease', () => {
   });
 
   it('drops an attempt that was given up meanwhile, and runs the next', async () => {
+    const asleep = uniqueSleep();
     const flag = join(stack.system.stateDir, 'second-attempt');
-    const command = `test -e ${flag} || { touch ${flag}; sleep 654323; }`;
+    const command = `test -e ${flag} || { touch ${flag}; ${asleep}; }`;
     const limits = { maxAttempts: 2, lostAfterMs: 1_000, killGraceMs: 500 };
     const { jobId } = await stack.createJob(shellJob(agents[0]?.deviceId ?? '', command, { limits }));
-    await untilRunning('sleep 654323', 2);
+    await untilRunning(asleep, 2);
     await silence(jobId);
     await eventually(async () => (await getAssignment(stack.admin, jobId)).attempt === 2, { everyMs: 100 });
     await agents[0]?.program.kill('SIGCONT');
@@ -242,7 +244,7 @@ describe('an agent that is silent for longer than its lease', () => {
       attempt: 2,
       previousAttempts: [{ attempt: 1, reason: { code: 'agent-lost' } }],
     });
-    expect(await processesWith('sleep 654323')).toEqual([]);
+    expect(await processesWith(asleep)).toEqual([]);
     await expectSound();
   });
 });
@@ -270,11 +272,12 @@ it('hands the relay to a second scheduler when its holder is killed', async () =
 it('comes back after everything was killed in the middle of a job', async () => {
   const [agent] = agents;
   if (agent === undefined) throw new Error('expected an agent, got none');
-  const { jobId } = await stack.createJob(shellJob(agent.deviceId, 'echo started; sleep 654322'));
+  const asleep = uniqueSleep();
+  const { jobId } = await stack.createJob(shellJob(agent.deviceId, `echo started; ${asleep}`));
   const { jobId: waiting } = await stack.createJob(shellJob(agent.deviceId, 'echo later'));
   acknowledged.add(jobId).add(waiting);
   await untilStatus(stack.admin, jobId, 'IN_PROGRESS');
-  await untilRunning('sleep 654322');
+  await untilRunning(asleep);
   begin();
   await traffic.flows(8);
   const { system } = stack;

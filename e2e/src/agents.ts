@@ -24,6 +24,14 @@ export const startAgent = async (stack: Stack, name: string): Promise<RunningAge
   return { program, agentId: found.agentId, deviceId: found.deviceId ?? found.agentId };
 };
 
+let sleeps = 0;
+
+/** A command that sleeps as long as no other on this machine does: its text names the processes of one test. */
+export const uniqueSleep = (): string => {
+  sleeps += 1;
+  return `sleep ${process.pid}${String(sleeps).padStart(3, '0')}`;
+};
+
 /** Ids of processes on this machine whose command line contains a text that only a test knows. */
 export const processesWith = async (text: string): Promise<readonly number[]> => {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
