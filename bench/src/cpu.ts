@@ -22,6 +22,12 @@ const statOf = (pid: number): Stat | undefined => {
   }
 };
 
+/** CPU seconds that this process has used so far, without its children. */
+export const ownCpuSeconds = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000_000;
+};
+
 /** CPU seconds that these processes and their children have used so far. */
 export const cpuSeconds = (pids: readonly (number | undefined)[]): number => {
   const roots = new Set(pids.filter((pid) => pid !== undefined));

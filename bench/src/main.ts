@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { buildAll } from '@signalbox/tools/build';
 import { startSystem } from '@signalbox/tools/system';
 import { auditInserts, storeAppends, streamPublishes } from './ceilings.ts';
-import { cpuSeconds } from './cpu.ts';
+import { cpuSeconds, ownCpuSeconds } from './cpu.ts';
 import { closeFleet, openFleet, runPipeline } from './pipeline.ts';
 
 const say = (line: string): void => {
@@ -45,15 +45,15 @@ try {
   );
   const fleet = await openFleet(system, settings.devices, settings.inFlight);
   await runPipeline(fleet, system.adminKey, { jobs: 300, inFlight: settings.inFlight });
-  const parts = {
-    'the five services': [...system.programs.values()].map((program) => program.pid),
-    Postgres: [system.postgres?.pid],
-    'nats-server': [system.nats?.pid],
-    'the load itself': [process.pid],
+  const parts: Record<string, () => number> = {
+    'the five services': () => cpuSeconds([...system.programs.values()].map((program) => program.pid)),
+    Postgres: () => cpuSeconds([system.postgres?.pid]),
+    'nats-server': () => cpuSeconds([system.nats?.pid]),
+    'the load itself': ownCpuSeconds,
   };
-  const before = Object.entries(parts).map(([name, pids]) => ({ name, pids, seconds: cpuSeconds(pids) }));
+  const before = Object.entries(parts).map(([name, read]) => ({ name, read, seconds: read() }));
   const pipeline = await runPipeline(fleet, system.adminKey, settings);
-  const used = before.map(({ name, pids, seconds }) => ({ name, seconds: cpuSeconds(pids) - seconds }));
+  const used = before.map(({ name, read, seconds }) => ({ name, seconds: read() - seconds }));
   const idle = await runPipeline(fleet, system.adminKey, { jobs: 200, inFlight: 1 });
   await closeFleet(fleet);
   say('\nwhole pipeline, four events per job in store, stream and audit_logs');
