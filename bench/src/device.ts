@@ -73,7 +73,7 @@ export const runDevice = async (
   gateway: Pool,
   device: Device,
   isOver: () => boolean,
-  onOffer: (jobId: string) => void,
+  onOffer: (jobId: string) => void = () => undefined,
 ): Promise<void> => {
   const authorization = `Bearer ${device.credential}`;
   let answer: PollAnswer = { offer: null };

@@ -10,6 +10,7 @@ import { buildAll } from '@signalbox/tools/build';
 import { startSystem } from '@signalbox/tools/system';
 import { auditInserts, storeAppends, streamPublishes } from './ceilings.ts';
 import { cpuSeconds, ownCpuSeconds } from './cpu.ts';
+import { idleLatency } from './latency.ts';
 import { closeFleet, openFleet, runPipeline } from './pipeline.ts';
 
 const say = (line: string): void => {
@@ -54,13 +55,13 @@ try {
   const before = Object.entries(parts).map(([name, read]) => ({ name, read, seconds: read() }));
   const pipeline = await runPipeline(fleet, system.adminKey, settings);
   const used = before.map(({ name, read, seconds }) => ({ name, seconds: read() - seconds }));
-  const idle = await runPipeline(fleet, system.adminKey, { jobs: 200, inFlight: 1 });
+  const idle = await idleLatency(fleet, system.adminKey);
   await closeFleet(fleet);
   say('\nwhole pipeline, four events per job in store, stream and audit_logs');
   row('jobs accepted', pipeline.acceptedPerSecond, 'jobs/s');
   row('jobs through to their fourth audit row', pipeline.jobsPerSecond, 'jobs/s');
-  row('accepted → device has it, one job at a time, p50', idle.startP50Ms, 'ms');
-  row('accepted → device has it, one job at a time, p99', idle.startP99Ms, 'ms');
+  row('accepted → device has it, idle, p50', idle.p50Ms, 'ms');
+  row('accepted → device has it, idle, p99', idle.p99Ms, 'ms');
   say('\nCPU time per job');
   for (const { name, seconds } of used) row(name, (seconds * 1000) / settings.jobs, 'ms');
   say('\nraw ceilings of the same machine, minutes later at most');

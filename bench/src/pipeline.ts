@@ -6,7 +6,7 @@ import { Client as Postgres } from 'pg';
 import { Pool } from 'undici';
 import type { System } from '@signalbox/tools/system';
 import { type Device, enrolDevice, requestJson, runDevice } from './device.ts';
-import { inParallel, quantile } from './measure.ts';
+import { inParallel } from './measure.ts';
 
 export interface PipelineSettings {
   readonly devices: number;
@@ -19,12 +19,10 @@ export interface PipelineResult {
   readonly acceptedPerSecond: number;
   /** From the first request to the last job's four rows in `audit_logs`. */
   readonly jobsPerSecond: number;
-  /** From a job's acceptance to a device having it. */
-  readonly startP50Ms: number;
-  readonly startP99Ms: number;
 }
 
-const body = (deviceId: string) => ({
+/** A job that does nothing on one device. */
+export const jobFor = (deviceId: string) => ({
   name: 'bench',
   document: {
     version: '1.0',
@@ -81,40 +79,22 @@ export const runPipeline = async (
 ): Promise<PipelineResult> => {
   const { api, gateway, devices, postgres } = fleet;
   const rowsBefore = await countRows(postgres);
-  const acceptedAt = new Map<string, number>();
-  const offeredAt = new Map<string, number>();
   let isOver = false;
-  const onOffer = (jobId: string): void => {
-    offeredAt.set(jobId, performance.now());
-  };
-  const running = devices.map((device) => runDevice(gateway, device, () => isOver, onOffer));
+  const running = devices.map((device) => runDevice(gateway, device, () => isOver));
   const begun = performance.now();
   const numbers = Array.from({ length: jobs }, (_, index) => index);
   await inParallel(inFlight, numbers, async (index) => {
     const device = devices[index % devices.length];
     if (device === undefined) throw new RangeError('expected at least one device, got none');
-    const created = await requestJson(
-      api,
-      'POST',
-      '/api/v1/jobs',
-      body(device.deviceId),
-      `Bearer ${adminKey}`,
-    );
-    acceptedAt.set((created as { readonly jobId: string }).jobId, performance.now());
+    await requestJson(api, 'POST', '/api/v1/jobs', jobFor(device.deviceId), `Bearer ${adminKey}`);
   });
   const accepted = performance.now();
   await auditedRows(postgres, rowsBefore, jobs * 4);
   const audited = performance.now();
   isOver = true;
   await Promise.all(running);
-  const waits = [...offeredAt].flatMap(([jobId, at]) => {
-    const from = acceptedAt.get(jobId);
-    return from === undefined ? [] : [Math.max(0, at - from)];
-  });
   return {
     acceptedPerSecond: (jobs / (accepted - begun)) * 1000,
     jobsPerSecond: (jobs / (audited - begun)) * 1000,
-    startP50Ms: quantile(waits, 0.5),
-    startP99Ms: quantile(waits, 0.99),
   };
 };
