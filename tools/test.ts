@@ -36,6 +36,7 @@ const jest = (kind: string): Step => {
 const steps: readonly Step[] = [
   { name: 'format', command: ['prettier', '--check', '--log-level', 'warn', '.'] },
   { name: 'lint', command: ['eslint', '--max-warnings', '0', '.'], needs: 'eslint.config.mjs' },
+  { name: 'unused', command: ['knip'] },
   { name: 'types', command: ['tsc', '-p', '.'] },
   { name: 'generated', command: ['node', 'tools/generate.ts', '--check'], needs: 'tools/generate.ts' },
   jest('unit'),

@@ -129,7 +129,8 @@ describe('startPostgres', () => {
     expect(await query(next.url, 'select 1 as n')).toEqual([{ n: 1 }]);
   });
 
-  (isRoot ? it : it.skip)('puts data elsewhere when its account cannot reach the folder', async () => {
+  const placing = 'puts data elsewhere when its account cannot reach the folder';
+  (isRoot ? it : it.skip)(isRoot ? placing : `SKIPPED: needs root: ${placing}`, async () => {
     await chmod(folder, 0o700);
     const dataDir = join(folder, 'postgres');
     const server = await start();

@@ -6,7 +6,8 @@ import {
   type PollAnswer,
   assignmentId,
 } from '@signalbox/contracts';
-import { type AttemptDeps, claim, refresh, show } from './attempts.ts';
+import { type AttemptDeps, refresh } from './attempt-state.ts';
+import { claim, show } from './attempts.ts';
 import type { AgentIdentity } from './credentials.ts';
 import { type OpenAssignment, isRunBy } from './open.ts';
 

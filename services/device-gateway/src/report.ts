@@ -12,7 +12,7 @@ import {
 } from '@signalbox/contracts';
 import { assignment } from '@signalbox/domain';
 import { load } from '@signalbox/event-store';
-import { type AttemptDeps, decideOn, find } from './attempts.ts';
+import { type AttemptDeps, decideOn, find } from './attempt-state.ts';
 import type { AgentIdentity } from './credentials.ts';
 import { type OpenAssignment, isRunBy } from './open.ts';
 import type { Output } from './output.ts';
