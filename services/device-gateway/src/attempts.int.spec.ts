@@ -380,6 +380,10 @@ describe('output and end', () => {
     await expect(
       takeStatus(deps, agent('thief'), refOf(story, 2), { ...end, status: 'FAILED' }),
     ).rejects.toMatchObject({ code: 'attempt-ended' });
+    const madeUp = { ...refOf(story), jobId: '00000000-0000-4000-8000-000000000000' };
+    await expect(takeOutput(deps, pi, madeUp, [chunk(1, 'x')])).rejects.toMatchObject({
+      code: 'attempt-ended',
+    });
     expect(await store.readAll(positionStart, 100)).toHaveLength(before);
     expect(await kinds()).toEqual([{ kind: 'output' }, { kind: 'status' }, { kind: 'status' }]);
     expect((await pool.query('select * from gateway.output')).rows).toEqual([]);

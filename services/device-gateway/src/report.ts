@@ -53,6 +53,18 @@ const running = async (deps: ReportDeps, agent: AgentIdentity, ref: AttemptRef):
   );
 };
 
+/** Keeps what an agent said of an attempt that is over; of an assignment that never was there is nothing to keep. */
+const keep = async (
+  deps: ReportDeps,
+  agent: AgentIdentity,
+  ref: AttemptRef,
+  kind: string,
+  detail: unknown,
+) => {
+  const [first] = await deps.store.read(streams.assignment(ref.jobId, ref.targetId), 1, 1);
+  if (first !== undefined) await deps.keepEvidence(agent, ref, kind, detail);
+};
+
 /** @throws DomainError `attempt-ended`, `output-gap` */
 export const takeOutput = async (
   deps: ReportDeps,
@@ -65,7 +77,7 @@ export const takeOutput = async (
     return stored(await deps.output.append(keyOf(open, deps.now()), chunks));
   } catch (error) {
     if (error instanceof DomainError && error.code === 'attempt-ended') {
-      await deps.keepEvidence(agent, ref, 'output', {
+      await keep(deps, agent, ref, 'output', {
         chunks: chunks.length,
         first: chunks[0]?.sequence ?? null,
       });
@@ -167,7 +179,7 @@ export const takeStatus = async (
   } catch (error) {
     if (isEnded(error)) {
       const { status, exitCode, signal, failedStep } = report;
-      await deps.keepEvidence(agent, ref, 'status', { status, exitCode, signal, failedStep });
+      await keep(deps, agent, ref, 'status', { status, exitCode, signal, failedStep });
     }
     throw error;
   }
