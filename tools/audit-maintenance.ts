@@ -47,6 +47,46 @@ export const databaseUrl = (): string => {
   throw new Error(`expected DATABASE_URL or a running system (${runFile}), got neither`);
 };
 
+/** Events that a reader has put aside, as the port of readers describes them. */
+interface Parked {
+  readonly event: { readonly position: string; readonly stream: string; readonly type: string };
+  readonly reason: string;
+  readonly parkedAt: string;
+}
+
+/** What `services/<name>/src/maintenance.ts` of dispatcher and gateway export. */
+interface ParkedMaintenance {
+  readonly parked: (databaseUrl: string, limit: number) => Promise<readonly Parked[]>;
+  readonly redrive: Maintenance['redrive'];
+}
+
+/** Listing and re-driving of parked events of one service. */
+export interface ParkedEvents {
+  readonly parked: (databaseUrl: string, limit: number) => Promise<readonly ParkedRow[]>;
+  readonly redrive: Maintenance['redrive'];
+}
+
+/** The services whose readers may have parked events, by the name of their schema. */
+export const parkedServices = ['audit', 'dispatcher', 'gateway'] as const;
+
+export const loadParked = async (service: (typeof parkedServices)[number]): Promise<ParkedEvents> => {
+  if (service === 'audit') return loadMaintenance();
+  const folder = service === 'gateway' ? 'device-gateway' : service;
+  const file = new URL(`../services/${folder}/src/maintenance.ts`, import.meta.url);
+  const maintenance: ParkedMaintenance = await import(file.href);
+  return {
+    redrive: maintenance.redrive,
+    parked: async (url, limit) =>
+      (await maintenance.parked(url, limit)).map(({ event, reason, parkedAt }) => ({
+        position: event.position,
+        stream: event.stream,
+        type: event.type,
+        reason,
+        parkedAt,
+      })),
+  };
+};
+
 export const loadMaintenance = async (): Promise<Maintenance> => {
   const file = new URL('../services/audit/src/maintenance.ts', import.meta.url);
   const maintenance: Maintenance = await import(file.href);

@@ -11,9 +11,8 @@ import type { settings } from './config.ts';
 import { followerConsumers, projectorConsumers } from './consumers.ts';
 import { every, sweepLeases } from './sweep.ts';
 import { writeLastSeen } from './tables/agents.ts';
-import { loadOpen } from './tables/open-assignments.ts';
+import { loadOpen, projector } from './tables/open-assignments.ts';
 
-const projector = 'gateway-open';
 const beatMs = 1_000;
 const beatGapMs = 5_000;
 

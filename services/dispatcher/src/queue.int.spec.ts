@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Event, decodeEvent, defaultLimits, positionStart } from '@signalbox/contracts';
 import { InMemoryEventStore } from '@signalbox/event-store/testing';
-import { migrate, openPool, transaction } from '@signalbox/postgres';
+import { migrate, openPool, openReaderState, transaction } from '@signalbox/postgres';
 import { Story, type TestDatabase, createDatabase } from '@signalbox/testkit';
 import type { Pool } from 'pg';
 import { applyBatch } from './batch.ts';
 import { issueIntent } from './intents.ts';
+import { parked, redrive } from './maintenance.ts';
 import type { QueueRow } from './row.ts';
 import { migrations } from './tables/migrations.ts';
 import { dueTargets, expireDeadlines, idleTargets, overdueIntents, takeSlots } from './tables/queue.ts';
@@ -140,6 +141,21 @@ describe('the queue of a device', () => {
     await apply(await story.create());
     await pool.query(`update dispatcher.assignments set intent = null; delete from dispatcher.slots`);
     expect(await idleTargets(pool)).toEqual(['pi']);
+  });
+});
+
+describe('a parked event', () => {
+  it('is processed by a re-drive, and its intent is found by the loop', async () => {
+    const story = new Story(store, 'pi', anHourAgo());
+    await story.create();
+    const [recorded] = await store.readAll(positionStart, 1);
+    if (recorded === undefined) throw new Error('expected an event, got none');
+    const state = await openReaderState({ pool, schema: 'dispatcher', name: 'dispatcher' });
+    await transaction(pool, (tx) => state.park(tx, recorded, 'not now'));
+    expect(await parked(database.url, 10)).toMatchObject([{ reason: 'not now' }]);
+    expect(await redrive(database.url, recorded.stream)).toEqual({ handled: 1, left: 0 });
+    expect(await parked(database.url, 10)).toEqual([]);
+    expect(await overdueIntents(pool, -1000)).toMatchObject([{ jobId: story.jobId, intent: 'assign' }]);
   });
 });
 

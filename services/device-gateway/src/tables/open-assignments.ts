@@ -2,6 +2,9 @@ import { type Event, type Position, positionStart } from '@signalbox/contracts';
 import type { ClientBase, Pool } from 'pg';
 import { type OpenAssignment, evolveOpen, subjectOf } from '../open.ts';
 
+/** Name of the elected projector that keeps the table. */
+export const projector = 'gateway-open';
+
 /** Brings the table to where a batch of events leaves it: one load, one upsert, one delete. */
 export const projectOpen = async (tx: ClientBase, events: readonly Event[]): Promise<void> => {
   const subjects = events.map(subjectOf);
