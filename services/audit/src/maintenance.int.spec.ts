@@ -44,7 +44,7 @@ it('rebuilds by one command, again to the same rows, and lists what is parked', 
   expect(list.stdout).toMatch(/device-broken {2}DeviceEnrolled[^\n]+\n1 parked event\(s\)\n$/);
   await expect(run('tools/parked.ts', 'audit', 'redrive', 'device-broken')).rejects.toMatchObject({
     code: 1,
-    stdout: '0 event(s) projected, 1 left parked\n',
+    stdout: '0 event(s) processed, 1 left parked\n',
   });
   await expect(run('tools/parked.ts', 'audit')).rejects.toMatchObject({ code: 2 });
 });
