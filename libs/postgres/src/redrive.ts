@@ -1,7 +1,8 @@
 import { decodeEvent } from '@signalbox/contracts';
 import { ack, type Batch, type Consumer } from '@signalbox/event-store';
 import type pg from 'pg';
-import type { PostgresReaderState } from './reader-state.ts';
+import { openPool } from './pool.ts';
+import { openReaderState, type PostgresReaderState } from './reader-state.ts';
 
 /**
  * Hands the parked events of one stream to a reader's consumers once more, each with its hooks, in one transaction. The
@@ -31,3 +32,17 @@ export const redriveParked = (
     for (const work of hooks) await work();
     return ack;
   });
+
+/** A program beside the running service: opens a reader's state on a pool of its own for as long as `work` takes. */
+export const withReaderState = async <T>(
+  reader: { readonly url: string; readonly schema: string; readonly name: string },
+  work: (state: PostgresReaderState) => Promise<T>,
+): Promise<T> => {
+  const { url, schema, name } = reader;
+  const pool = openPool({ url, max: 2, applicationName: `signalbox ${name} maintenance` });
+  try {
+    return await work(await openReaderState({ pool, schema, name }));
+  } finally {
+    await pool.end();
+  }
+};
