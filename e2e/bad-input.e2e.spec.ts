@@ -1,5 +1,5 @@
-import { connect, headers } from '@nats-io/transport-node';
-import { agentPrefix, limits } from '@signalbox/contracts';
+import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
+import { agentPrefix, type BusUser, inboxPrefixOf, limits, parseBusAddress } from '@signalbox/contracts';
 import { eventually } from '@signalbox/testkit';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createClient, field } from '@signalbox/tools/system';
@@ -436,9 +436,14 @@ describe('a word of an agent', () => {
   });
 });
 
+/** As one that has stolen a service's password. */
+const connectAs = (user: BusUser): Promise<NatsConnection> =>
+  connect({ ...parseBusAddress(stack.system.natsUrlOf(user)), inboxPrefix: inboxPrefixOf(user) });
+
 describe('the bus', () => {
   it('may carry anything: our readers pass it over', async () => {
-    const nc = await connect({ servers: stack.system.natsUrl });
+    const nc = await connectAs('relay');
+    const gateway = await connectAs('device-gateway');
     try {
       const foreign = headers();
       const fields = {
@@ -464,9 +469,9 @@ describe('the bus', () => {
         nc.publish(`events.JobStatusChanged.${before.jobId}`, data);
         nc.publish('events.Unknown', data, { headers: foreign });
       }
-      nc.publish('signalbox.relay.wake', 'garbage');
-      nc.publish(`signalbox.output.${before.jobId}`, 'garbage');
-      await nc.flush();
+      gateway.publish('signalbox.relay.wake', 'garbage');
+      gateway.publish(`signalbox.output.${before.jobId}`, 'garbage');
+      await Promise.all([nc.flush(), gateway.flush()]);
       const ref = { jobId: before.jobId, targetId: device.deviceId, attempt: 1 };
       expect((await device.poll({ waitMs: 10_000 })).offer?.jobId).toBe(before.jobId);
       await finish(ref);
@@ -475,12 +480,12 @@ describe('the bus', () => {
       await finish(after);
       expect(await auditOf(stack, after.jobId)).toHaveLength(4);
     } finally {
-      await nc.close();
+      await Promise.all([nc.close(), gateway.close()]);
     }
   });
 
   it('may carry calls that are none: they are refused, and the next is answered', async () => {
-    const nc = await connect({ servers: stack.system.natsUrl });
+    const nc = await connectAs('api');
     try {
       const before = await logLength();
       const context = {

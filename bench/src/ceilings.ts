@@ -1,7 +1,11 @@
 /** What the machine gives without us: the figures that the pipeline is compared with. */
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connectBus } from '@signalbox/bus-nats';
 import type { NewEvent } from '@signalbox/contracts';
+import { findNatsServer, startNats } from '@signalbox/embedded';
 import { noStream } from '@signalbox/event-store';
 import { openPostgresEventStore } from '@signalbox/event-store-postgres';
 import { openPool } from '@signalbox/postgres';
@@ -39,17 +43,22 @@ export const storeAppends = async (databaseUrl: string, inFlight: number): Promi
   return result;
 };
 
-/** Messages per second into a file stream of its own, each acknowledged. */
-export const streamPublishes = async (natsUrl: string): Promise<number> => {
-  const nc = await connectBus({ url: natsUrl, name: 'bench' });
+/** Messages per second into a file stream of a server of its own, each acknowledged. */
+export const streamPublishes = async (): Promise<number> => {
+  const folder = await mkdtemp(join(tmpdir(), 'signalbox-bench-'));
+  const cacheDir = join(import.meta.dirname, '../../.signalbox/cache');
+  const binary = await findNatsServer({ cacheDir, log: (line) => console.log(line) });
+  const server = await startNats({ binary, storeDir: join(folder, 'jetstream') });
+  const nc = await connectBus({ url: server.url, name: 'bench' });
   const manager = await jetstreamManager(nc);
   await manager.streams.add({ name: 'BENCH', subjects: ['bench.>'] });
   const js = jetstream(nc);
   const begun = performance.now();
   await inParallel(256, numbers, (index) => js.publish(`bench.${index % 1000}`, body));
   const result = perSecond(count, begun);
-  await manager.streams.delete('BENCH');
   await nc.close();
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
   return result;
 };
 

@@ -68,7 +68,7 @@ try {
   const appends = await storeAppends(system.databaseUrl, 128);
   row('appends of one event, 128 in flight, fsync on', appends, 'events/s');
   row('… as jobs of four events', appends / 4, 'jobs/s');
-  const publishes = await streamPublishes(system.natsUrl);
+  const publishes = await streamPublishes();
   row('JetStream publishes, 256 in flight', publishes, 'events/s');
   row('… as jobs of four events', publishes / 4, 'jobs/s');
   const inserts = await auditInserts(system.databaseUrl, 500);

@@ -16,10 +16,7 @@ export const startReplica = async (
     name: `${name}-2`,
     args: ['--enable-source-maps', serviceFile(name)],
     env: {
-      PATH: process.env['PATH'] ?? '/usr/bin:/bin',
-      TZ: 'UTC',
-      DATABASE_URL: system.databaseUrl,
-      NATS_URL: system.natsUrl,
+      ...system.envOf(name),
       [portName]: String(port),
     },
     logFile: join(system.stateDir, 'logs', `${name}-2.log`),

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type BusUser, renderAuthorization } from '@signalbox/contracts';
 import {
   type NatsServer,
   type PostgresServer,
@@ -12,6 +13,7 @@ import {
   startPostgres,
 } from '@signalbox/embedded';
 import { type ServiceName, agentFile, root, serviceFile, serviceNames } from '../service-files.ts';
+import { type NatsPasswords, keptNatsPasswords, natsEnv } from './nats-passwords.ts';
 import { type Program, answersOk, createProgram } from './program.ts';
 import { type Router, startRouter } from './router.ts';
 
@@ -40,7 +42,12 @@ export interface System {
   readonly adminKeyFile: string;
   readonly databaseUrl: string;
   readonly auditUrl: string;
+  /** For programs of others: they may read events and nothing else. */
   readonly natsUrl: string;
+  /** Address with the credentials of a user of NATS; a server of one's own is answered as it was given. */
+  natsUrlOf(user: BusUser): string;
+  /** Settings with which one more replica of a service finds its servers; its port is missing. */
+  envOf(name: ServiceName): Readonly<Record<string, string>>;
   readonly stateDir: string;
   /** The gateway's and the api's own addresses, as an Ingress sees them. */
   readonly gatewayUrl: string;
@@ -85,14 +92,23 @@ interface Servers {
   readonly postgres: PostgresServer | undefined;
   readonly nats: NatsServer | undefined;
   readonly databaseUrl: string;
+  /** Without credentials, unless it is a server of one's own and was given with them. */
   readonly natsUrl: string;
+  /** Undefined where a server of one's own is used. */
+  readonly natsPasswords: NatsPasswords | undefined;
 }
 
 const startServers = async (options: SystemOptions, log: (line: string) => void): Promise<Servers> => {
   const { stateDir, databaseUrl, natsUrl } = options;
+  const natsPasswords = natsUrl === undefined ? await keptNatsPasswords(stateDir) : undefined;
   const startOwnNats = async (): Promise<NatsServer> => {
     const binary = await findNatsServer({ cacheDir: join(root, '.signalbox', 'cache'), log });
-    return startNats({ binary, storeDir: join(stateDir, 'nats') });
+    const config = natsPasswords && renderAuthorization((user) => JSON.stringify(natsPasswords[user]));
+    return startNats({
+      binary,
+      storeDir: join(stateDir, 'nats'),
+      ...(config === undefined ? {} : { config }),
+    });
   };
   const [postgres, nats] = await Promise.allSettled([
     databaseUrl === undefined ? startPostgres({ dataDir: join(stateDir, 'postgres') }) : undefined,
@@ -112,6 +128,7 @@ const startServers = async (options: SystemOptions, log: (line: string) => void)
     nats: nats.value,
     databaseUrl: databaseUrl ?? postgres.value?.url ?? '',
     natsUrl: natsUrl ?? nats.value?.url ?? '',
+    natsPasswords,
   };
 };
 
@@ -120,6 +137,13 @@ const baseEnv = (): Record<string, string> => ({
   PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
   HOME: process.env['HOME'] ?? '/',
   TZ: 'UTC',
+});
+
+const serviceEnv = (servers: Servers, name: ServiceName): Readonly<Record<string, string>> => ({
+  ...baseEnv(),
+  DATABASE_URL: servers.databaseUrl,
+  NATS_URL: servers.natsUrl,
+  ...(servers.natsPasswords === undefined ? {} : natsEnv(servers.natsPasswords, name)),
 });
 
 const becomeReady = async (options: SystemOptions, name: ServiceName, url: string): Promise<void> => {
@@ -149,9 +173,7 @@ const createPrograms = async (
     audit: { SIGNALBOX_AUDIT_READER_PASSWORD: secrets.auditPassword },
   };
   const envOf = (name: ServiceName): Record<string, string> => ({
-    ...baseEnv(),
-    DATABASE_URL: servers.databaseUrl,
-    NATS_URL: servers.natsUrl,
+    ...serviceEnv(servers, name),
     [portNames[name]]: String(ports[name]),
     ...special[name],
     ...options.settings?.[name],
@@ -253,12 +275,34 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     router = await startRouter(options.port, { api: created.urls.api, gateway: gatewayUrl });
     await Promise.all([...programs.values()].map((program) => program.start()));
     const { url } = router;
-    const { databaseUrl, natsUrl } = servers;
+    const { databaseUrl, natsPasswords } = servers;
+    const natsUrlOf = (user: BusUser): string =>
+      natsPasswords === undefined ? servers.natsUrl : withUser(servers.natsUrl, user, natsPasswords[user]);
+    const natsUrl = natsUrlOf('subscriber');
+    const natsOperatorUrl = natsUrlOf('operator');
     const auditUrl = withUser(databaseUrl, 'signalbox_audit_reader', auditPassword);
-    await writeRunFile(stateDir, { apiUrl: url, natsUrl, databaseUrl, auditUrl, adminKeyFile });
+    await writeRunFile(stateDir, {
+      apiUrl: url,
+      natsUrl,
+      natsOperatorUrl,
+      databaseUrl,
+      auditUrl,
+      adminKeyFile,
+    });
     const startAgent = agentStarter(stateDir, url, adminKey, agents);
-    const addresses = { url, auditUrl, gatewayUrl, apiUrl: created.urls.api };
-    return { ...servers, ...addresses, adminKey, adminKeyFile, stateDir, programs, startAgent, stop };
+    const envOf = (name: ServiceName): Readonly<Record<string, string>> => serviceEnv(servers, name);
+    const addresses = {
+      url,
+      auditUrl,
+      gatewayUrl,
+      apiUrl: created.urls.api,
+      databaseUrl,
+      natsUrl,
+      natsUrlOf,
+      envOf,
+    };
+    const { postgres, nats } = servers;
+    return { postgres, nats, ...addresses, adminKey, adminKeyFile, stateDir, programs, startAgent, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -57,8 +57,19 @@ export const follow = async (options: SubscriberOptions, signal: AbortSignal): P
   await options.progress.save();
 };
 
+/** The client wants host and credentials by themselves. */
+const addressOf = (text: string): { servers: string; user?: string; pass?: string } => {
+  const url = new URL(text);
+  if (url.username === '') return { servers: url.host };
+  return {
+    servers: url.host,
+    user: decodeURIComponent(url.username),
+    pass: decodeURIComponent(url.password),
+  };
+};
+
 const followOnce = async (options: SubscriberOptions, signal: AbortSignal): Promise<void> => {
-  const nc = await connect({ servers: options.natsUrl, name: options.name, maxReconnectAttempts: -1 });
+  const nc = await connect({ ...addressOf(options.natsUrl), name: options.name, maxReconnectAttempts: -1 });
   const close = (): void => void nc.close();
   signal.addEventListener('abort', close);
   try {

@@ -1,4 +1,5 @@
-import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
+import { connect, createInbox, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
+import { parseBusAddress } from '@signalbox/contracts';
 
 export interface BusOptions {
   /** Address such as `nats://user:password@host:4222`, or several separated by commas; `tls://` asks for TLS. */
@@ -15,38 +16,17 @@ export interface BusOptions {
   readonly timeoutMs?: number;
   /** Keeps trying when there is no server at the first attempt; default false: the first failure is thrown. */
   readonly waitForServer?: boolean;
+  /** TLS beyond what the address says, such as the file of a certificate authority to trust. */
   readonly tls?: ConnectionOptions['tls'];
+  /** Proves who we are where that is not a password, such as with a credentials file. */
+  readonly authenticator?: ConnectionOptions['authenticator'];
 }
-
-type Address = Pick<ConnectionOptions, 'servers' | 'user' | 'pass' | 'tls'>;
-
-/**
- * Takes an address apart: the client wants hosts and credentials by themselves. The credentials of the first host count.
- *
- * @throws Error it is no address; the text, which may hold a password, is not in the message
- */
-export const parseAddress = (url: string): Address => {
-  const parts = url.split(',').map((part) => part.trim());
-  const urls = parts.map((part) => URL.parse(part.includes('://') ? part : `nats://${part}`));
-  const hosts = urls.flatMap((each) => (each === null || each.host === '' ? [] : [each.host]));
-  if (hosts.length < urls.length)
-    throw new Error('expected NATS addresses of the form nats://host:port, got another text');
-  const [first] = urls;
-  const hasUser = first !== null && first !== undefined && first.username !== '';
-  return {
-    servers: hosts,
-    ...(hasUser
-      ? { user: decodeURIComponent(first.username), pass: decodeURIComponent(first.password) }
-      : {}),
-    ...(first?.protocol === 'tls:' ? { tls: {} } : {}),
-  };
-};
 
 /** Connects to NATS. Once connected it reconnects for ever; `close()` or `drain()` ends it. */
 export const connectBus = async (options: BusOptions): Promise<NatsConnection> => {
   const waitMs = options.reconnectWaitMs ?? 100;
   const connection = await connect({
-    ...parseAddress(options.url),
+    ...parseBusAddress(options.url),
     name: options.name,
     maxReconnectAttempts: -1,
     reconnectTimeWait: waitMs,
@@ -61,10 +41,17 @@ export const connectBus = async (options: BusOptions): Promise<NatsConnection> =
     ...(options.pass === undefined ? {} : { pass: options.pass }),
     ...(options.inboxPrefix === undefined ? {} : { inboxPrefix: options.inboxPrefix }),
     ...(options.tls === undefined ? {} : { tls: options.tls }),
+    ...(options.authenticator === undefined ? {} : { authenticator: options.authenticator }),
   });
   linkOf(connection);
+  if (options.inboxPrefix !== undefined) inboxPrefixes.set(connection, options.inboxPrefix);
   return connection;
 };
+
+const inboxPrefixes = new WeakMap<NatsConnection, string>();
+
+/** A new subject that the user of this connection may hear. */
+export const newInbox = (connection: NatsConnection): string => createInbox(inboxPrefixes.get(connection));
 
 /** What relay and readers need to know of a connection: whether it stands, and whether it is still the same one. */
 export class Link {

@@ -1,20 +1,13 @@
 import { AckPolicy, DeliverPolicy, type JetStreamManager } from '@nats-io/jetstream';
-import {
-  createInbox,
-  nanos,
-  nuid,
-  type Msg,
-  type NatsConnection,
-  type Subscription,
-} from '@nats-io/transport-node';
+import { nanos, nuid, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import { eventsStreamName } from '@signalbox/contracts';
+import { newInbox } from './connection.ts';
 
 export interface DeliveryOptions {
   readonly connection: NatsConnection;
   readonly manager: JetStreamManager;
   /** Name of the reader; the consumer's name begins with it. */
   readonly name: string;
-  readonly inboxPrefix: string | undefined;
   /** Called when something arrived or the delivery is lost. */
   readonly onChange: () => void;
 }
@@ -109,8 +102,8 @@ export class Delivery {
     this.#manager.consumers.delete(eventsStreamName, this.#consumer).catch(() => undefined);
   }
 
-  async #start({ connection, manager, name, inboxPrefix }: DeliveryOptions): Promise<void> {
-    const inbox = createInbox(inboxPrefix);
+  async #start({ connection, manager, name }: DeliveryOptions): Promise<void> {
+    const inbox = newInbox(connection);
     this.#subscription = connection.subscribe(inbox, {
       callback: (error, message) => {
         if (error !== null) this.lose(error.message);

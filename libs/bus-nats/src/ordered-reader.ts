@@ -176,7 +176,7 @@ class OrderedReader<Tx> implements Reader {
 
   /** From a connection to its loss, or to the loss of the delivery. */
   async #live(runner: BatchRunner<Tx>): Promise<void> {
-    const { nc, store, name, inboxPrefix, batchSize = 200, idleCheckMs = 1_000 } = this.#setup;
+    const { nc, store, name, batchSize = 200, idleCheckMs = 1_000 } = this.#setup;
     this.#activity = 'waiting';
     if (!this.#link.isUp()) return this.#waitAndProbe(runner, idleCheckMs);
     this.#epoch = this.#link.epoch();
@@ -184,7 +184,7 @@ class OrderedReader<Tx> implements Reader {
     const stream = await this.#link.whileUp(eventsStreamInfo(manager));
     if (stream === undefined) return this.#waitAndProbe(runner, streamPollMs);
     const onChange = (): void => this.#signal.notify();
-    const opening = Delivery.open({ connection: nc, manager, name, inboxPrefix, onChange });
+    const opening = Delivery.open({ connection: nc, manager, name, onChange });
     const delivery = await this.#link.whileUp(opening).catch((error: unknown) => {
       opening.then((late) => late.close()).catch(() => undefined);
       throw error;

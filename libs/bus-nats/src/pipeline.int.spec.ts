@@ -25,7 +25,6 @@ const pipeline = (lastSequence: number): Pipeline =>
     connection: bus.connection,
     storeId: 'spec',
     lastSequence,
-    inboxPrefix: undefined,
     onProgress: () => undefined,
   });
 

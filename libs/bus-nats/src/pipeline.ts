@@ -1,5 +1,6 @@
-import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import type { Position, RecordedEvent } from '@signalbox/contracts';
+import { newInbox } from './connection.ts';
 import { HeaderBlock } from './header-block.ts';
 import { encodeEvent } from './message.ts';
 
@@ -15,7 +16,6 @@ export interface PipelineOptions {
   readonly storeId: string;
   /** Sequence of the stream's last message. */
   readonly lastSequence: number;
-  readonly inboxPrefix: string | undefined;
   /** Called after every acknowledgement and at the failure. */
   readonly onProgress: () => void;
 }
@@ -48,7 +48,7 @@ export class Pipeline {
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.#lastSequence = options.lastSequence;
-    this.#inbox = `${createInbox(options.inboxPrefix)}.`;
+    this.#inbox = `${newInbox(options.connection)}.`;
     this.#answers = options.connection.subscribe(`${this.#inbox}*`, {
       callback: (error, message) => {
         if (error !== null) this.#fail(error.message);

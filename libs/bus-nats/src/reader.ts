@@ -39,8 +39,6 @@ export interface ReaderSetup<Tx> {
   readonly idleCheckMs?: number;
   /** Further errors that speak of the surroundings and not of the event: repeated for ever, never parked. */
   readonly isTransient?: (error: unknown) => boolean;
-  /** First token of the inboxes that this connection's user may read; default `_INBOX`. */
-  readonly inboxPrefix?: string;
   readonly log?: ReaderLog;
   readonly on?: {
     /** Called when the reader has stopped by itself: overtaken, or ahead of a restored store. Leadership must decide. */

@@ -44,8 +44,6 @@ export interface RelayOptions extends EventsStreamOptions {
   readonly idleCheckMs?: number;
   /** Messages without an answer for this long in milliseconds count as lost; default 5000. */
   readonly answerTimeoutMs?: number;
-  /** First token of the inboxes that this connection's user may read; default `_INBOX`. */
-  readonly inboxPrefix?: string;
   /** Current instant in milliseconds since 1970; default the system's clock. */
   readonly now?: () => number;
 }
@@ -162,7 +160,7 @@ class RunningRelay implements Relay {
   /** Publishes from the origin on until something makes it doubtful. */
   async #publish(origin: FromOrigin, epoch: number): Promise<void> {
     const { nc, store } = this.#setup;
-    const { inboxPrefix, batchSize = 250 } = this.#options;
+    const { batchSize = 250 } = this.#options;
     let cursor = this.#beginAfter(origin);
     const { lastSequence } = origin;
     const onProgress = (): void => this.#progressed(pipeline);
@@ -170,7 +168,6 @@ class RunningRelay implements Relay {
       connection: nc,
       storeId: store.storeId,
       lastSequence,
-      inboxPrefix,
       onProgress,
     });
     this.#set({ state: 'publishing', halted: undefined, position: cursor });

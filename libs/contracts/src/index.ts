@@ -35,6 +35,16 @@ export {
   splitArgv,
 } from './job-document.ts';
 export { eventsStreamName, subjects } from './subjects.ts';
+export { parseBusAddress, type BusAddress } from './bus-address.ts';
+export {
+  busPasswordVariable,
+  busPermissions,
+  busUsers,
+  inboxPrefixOf,
+  renderAuthorization,
+  type BusPermissions,
+  type BusUser,
+} from './bus-users.ts';
 export { Actor, Envelope, actorText, type NewEvent, type RecordedEvent } from './envelope.ts';
 export { problemMeanings, reasonMeanings } from './meanings.ts';
 export {

@@ -10,7 +10,7 @@ export { Lifecycle, shutdownMs, withinMs } from './lifecycle.ts';
 export type { LogFields } from './log-fields.ts';
 export { Logger, createLogger, type LogLevel, type LoggerOptions } from './logger.ts';
 export { Metrics } from './metrics.ts';
-export { natsOptions, type NatsConnectionOptions } from './nats-options.ts';
+export { checkNatsAccess, natsAccess, type NatsAccess } from './nats-access.ts';
 export { observeReader } from './observe-reader.ts';
 export { runAsMain } from './run-as-main.ts';
 export { parseDuration, setting, type Setting } from './setting.ts';

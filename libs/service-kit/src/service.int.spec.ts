@@ -36,7 +36,7 @@ const start = async (
     module: () => ({ module: class TestModule {} }),
     transports: (_app, kit, settings) => {
       calls = new CallServer({
-        natsUrl: settings.natsUrl,
+        nats: { url: settings.natsUrl },
         service: kit.name,
         answers,
         logger: kit.logger,
@@ -50,7 +50,7 @@ const start = async (
 };
 
 const withClient = async <T>(work: (client: CallClient) => Promise<T>): Promise<T> => {
-  const client = new CallClient({ natsUrl: nats.url, service: 'test', clock: systemClock });
+  const client = new CallClient({ nats: { url: nats.url }, service: 'test', clock: systemClock });
   try {
     await client.connect();
     return await work(client);

@@ -1,3 +1,4 @@
+import { natsSettings } from './nats-settings.ts';
 import { SettingProblem, setting, type Setting } from './setting.ts';
 
 /** The settings of one service, by the names that its code uses. */
@@ -34,11 +35,7 @@ export const commonSettings = {
     meaning: 'Postgres database with the schemas of this service',
     protocols: ['postgres', 'postgresql'],
   }),
-  natsUrl: setting.url({
-    env: 'NATS_URL',
-    meaning: 'nats-server with JetStream; user and password may be part of the URL',
-    protocols: ['nats', 'tls'],
-  }),
+  ...natsSettings,
   listenHost: setting.text({
     env: 'SIGNALBOX_LISTEN_HOST',
     meaning: 'Address on which the service listens for HTTP; 0.0.0.0 is every interface',

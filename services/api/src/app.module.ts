@@ -4,7 +4,7 @@ import { connectBus } from '@signalbox/bus-nats';
 import { EventStore } from '@signalbox/event-store';
 import { openPostgresEventStore } from '@signalbox/event-store-postgres';
 import { openPool } from '@signalbox/postgres';
-import { CallClient, kitProviders, natsOptions, type Kit } from '@signalbox/service-kit';
+import { CallClient, kitProviders, natsAccess, type Kit } from '@signalbox/service-kit';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { AgentsController } from './agents.controller.ts';
@@ -54,15 +54,8 @@ const openTables = async (settings: ApiSettings, kit: Kit, pool: pg.Pool): Promi
 };
 
 const openBus = async (settings: ApiSettings, kit: Kit): Promise<LiveBus> => {
-  const { servers, user, pass, tls } = natsOptions(settings.natsUrl, 'api live');
-  const connection = await connectBus({
-    url: servers.join(','),
-    name: 'api live',
-    waitForServer: true,
-    ...(user === undefined ? {} : { user }),
-    ...(pass === undefined ? {} : { pass }),
-    ...(tls === undefined ? {} : { tls }),
-  });
+  const access = natsAccess(settings, 'api');
+  const connection = await connectBus({ ...access, name: 'api live', waitForServer: true });
   kit.lifecycle.onStop('nats', () => connection.close());
   const bus = new LiveBus(connection, kit.logger);
   kit.health.add('nats', () => {
@@ -72,7 +65,7 @@ const openBus = async (settings: ApiSettings, kit: Kit): Promise<LiveBus> => {
 };
 
 const openCalls = async (settings: ApiSettings, kit: Kit): Promise<CallClient> => {
-  const calls = new CallClient({ natsUrl: settings.natsUrl, service: 'api', clock: kit.clock });
+  const calls = new CallClient({ nats: natsAccess(settings, 'api'), service: 'api', clock: kit.clock });
   kit.lifecycle.onStop('calls', () => calls.close());
   await calls.connect();
   return calls;

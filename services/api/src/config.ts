@@ -1,4 +1,5 @@
 import {
+  checkNatsAccess,
   commonSettings,
   defineSettings,
   setting,
@@ -38,7 +39,12 @@ export const settings = defineSettings({
 });
 export type ApiSettings = SettingsOf<typeof settings>;
 
-export const checkSettings = ({ bootstrapAdminKey }: ApiSettings): readonly SettingsProblem[] =>
+export const checkSettings = (values: ApiSettings): readonly SettingsProblem[] => [
+  ...checkNatsAccess(values),
+  ...checkAdminKey(values),
+];
+
+const checkAdminKey = ({ bootstrapAdminKey }: ApiSettings): readonly SettingsProblem[] =>
   bootstrapAdminKey === undefined || /^[A-Za-z0-9_-]{32,128}$/.test(bootstrapAdminKey)
     ? []
     : [

@@ -2,7 +2,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { EventsTransport, connectBus } from '@signalbox/bus-nats';
 import { openPostgresEventStore } from '@signalbox/event-store-postgres';
 import { openPool } from '@signalbox/postgres';
-import { type Kit, type SettingsOf, kitProviders } from '@signalbox/service-kit';
+import { type Kit, type SettingsOf, kitProviders, natsAccess } from '@signalbox/service-kit';
 import type pg from 'pg';
 import { DataSource } from 'typeorm';
 import type { settings } from './config.ts';
@@ -41,7 +41,7 @@ export class AppModule {}
 /** Opens what the audit service needs and registers its closing; the projector competes for its lease once Nest starts it. */
 export const appModule = async (values: Values, kit: Kit): Promise<DynamicModule> => {
   const { pool, source } = await openDatabase(values, kit);
-  const nc = await connectBus({ url: values.natsUrl, name: 'audit', waitForServer: true });
+  const nc = await connectBus({ ...natsAccess(values, 'audit'), name: 'audit', waitForServer: true });
   kit.lifecycle.onStop('bus', () => nc.close());
   const store = await openPostgresEventStore({ pool });
   const state = await openProjectorState(pool);

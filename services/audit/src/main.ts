@@ -1,5 +1,12 @@
 import { EventsTransport } from '@signalbox/bus-nats';
-import { CallServer, type Env, runAsMain, startService } from '@signalbox/service-kit';
+import {
+  CallServer,
+  checkNatsAccess,
+  type Env,
+  natsAccess,
+  runAsMain,
+  startService,
+} from '@signalbox/service-kit';
 import { DataSource } from 'typeorm';
 import { appModule } from './app.module.ts';
 import { calls } from './calls.ts';
@@ -12,12 +19,13 @@ export const start = (env: Env) =>
     name: 'audit',
     settings,
     env,
+    check: checkNatsAccess,
     port: ({ port }) => port,
     module: appModule,
-    transports: (app, { logger }, { natsUrl }) => [
+    transports: (app, { logger }, values) => [
       app.get(EventsTransport),
       new CallServer({
-        natsUrl,
+        nats: natsAccess(values, 'audit'),
         service: 'audit',
         answers: calls(app.get(DataSource), app.get(PositionWatch)),
         logger,

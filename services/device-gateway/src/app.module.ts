@@ -3,7 +3,7 @@ import { subjects } from '@signalbox/contracts';
 import { type EventStore } from '@signalbox/event-store';
 import { openPostgresEventStore } from '@signalbox/event-store-postgres';
 import { migrate, openPool } from '@signalbox/postgres';
-import { type Kit, type SettingsOf, kitProviders } from '@signalbox/service-kit';
+import { type Kit, type SettingsOf, kitProviders, natsAccess } from '@signalbox/service-kit';
 import type { DynamicModule } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { AgentDoor } from './agent-door.ts';
@@ -77,7 +77,11 @@ export class AppModule {}
 export const appModule = async (values: SettingsOf<typeof settings>, kit: Kit): Promise<DynamicModule> => {
   const pool = openPool({ url: values.databaseUrl, applicationName: 'signalbox device-gateway', max: 16 });
   kit.lifecycle.onStop('database', () => pool.end());
-  const nc = await connectBus({ url: values.natsUrl, name: 'device-gateway', waitForServer: true });
+  const nc = await connectBus({
+    ...natsAccess(values, 'device-gateway'),
+    name: 'device-gateway',
+    waitForServer: true,
+  });
   kit.lifecycle.onStop('bus', () => nc.close());
   await migrate(pool, 'gateway', migrations);
   const store = await openPostgresEventStore({ pool, onAppended: () => nc.publish(subjects.relayWake) });

@@ -1,4 +1,4 @@
-import { type Env, runAsMain, startService } from '@signalbox/service-kit';
+import { checkNatsAccess, type Env, natsAccess, runAsMain, startService } from '@signalbox/service-kit';
 import { AgentDoor } from './agent-door.ts';
 import { Gateway, appModule } from './app.module.ts';
 import { settings } from './config.ts';
@@ -12,8 +12,9 @@ export const start = (env: Env) =>
     env,
     port: ({ port }) => port,
     module: appModule,
-    transports: (app, kit, { natsUrl }) => [
-      callTransport(app.get(Gateway), app.get(AgentDoor), kit, natsUrl),
+    check: checkNatsAccess,
+    transports: (app, kit, values) => [
+      callTransport(app.get(Gateway), app.get(AgentDoor), kit, natsAccess(values, 'device-gateway')),
     ],
     prepare: async (app, kit, values) => {
       const gateway = app.get(Gateway);

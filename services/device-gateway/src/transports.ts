@@ -2,7 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { EventsTransport, MemoryReaderState, startReader } from '@signalbox/bus-nats';
 import type { Reader } from '@signalbox/bus-nats';
 import { lead, openLease, openReaderState } from '@signalbox/postgres';
-import { CallServer, type Kit, type SettingsOf, observeReader } from '@signalbox/service-kit';
+import {
+  CallServer,
+  type Kit,
+  type NatsAccess,
+  type SettingsOf,
+  observeReader,
+} from '@signalbox/service-kit';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import type { AgentDoor } from './agent-door.ts';
 import type { Gateway } from './app.module.ts';
@@ -141,10 +147,10 @@ export const callTransport = (
   gateway: Gateway,
   door: AgentDoor,
   kit: Kit,
-  natsUrl: string,
+  nats: NatsAccess,
 ): CustomTransportStrategy =>
   new CallServer({
-    natsUrl,
+    nats,
     service: 'device-gateway',
     answers: calls(door.enrolment, gateway.output),
     logger: kit.logger,

@@ -10,7 +10,7 @@ import {
   openPool,
   openReaderState,
 } from '@signalbox/postgres';
-import { type Kit, type SettingsOf, kitProviders } from '@signalbox/service-kit';
+import { type Kit, type SettingsOf, kitProviders, natsAccess } from '@signalbox/service-kit';
 import type { DynamicModule } from '@nestjs/common';
 import type { Pool } from 'pg';
 import type { settings } from './config.ts';
@@ -39,7 +39,11 @@ export class AppModule {}
 export const appModule = async (values: SettingsOf<typeof settings>, kit: Kit): Promise<DynamicModule> => {
   const pool = openPool({ url: values.databaseUrl, applicationName: 'signalbox dispatcher' });
   kit.lifecycle.onStop('database', () => pool.end());
-  const nc = await connectBus({ url: values.natsUrl, name: 'dispatcher', waitForServer: true });
+  const nc = await connectBus({
+    ...natsAccess(values, 'dispatcher'),
+    name: 'dispatcher',
+    waitForServer: true,
+  });
   kit.lifecycle.onStop('bus', () => nc.close());
   await migrate(pool, 'dispatcher', migrations);
   const store = await openPostgresEventStore({ pool, onAppended: () => nc.publish(subjects.relayWake) });

@@ -1,4 +1,4 @@
-import { type Env, runAsMain, startService } from '@signalbox/service-kit';
+import { checkNatsAccess, type Env, runAsMain, startService } from '@signalbox/service-kit';
 import { Dispatcher, appModule } from './app.module.ts';
 import { settings } from './config.ts';
 import { transports } from './transports.ts';
@@ -9,6 +9,7 @@ export const start = (env: Env) =>
     name: 'dispatcher',
     settings,
     env,
+    check: checkNatsAccess,
     port: ({ port }) => port,
     module: appModule,
     transports: (app, kit, values) => transports(app.get(Dispatcher), kit, values),

@@ -1,7 +1,7 @@
 import { EventsTransport } from '@signalbox/bus-nats';
 import type { Leadership, Running } from '@signalbox/event-store';
 import { lead } from '@signalbox/postgres';
-import { CallServer, type Kit, type SettingsOf, observeReader } from '@signalbox/service-kit';
+import { CallServer, type Kit, type SettingsOf, natsAccess, observeReader } from '@signalbox/service-kit';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import type { Dispatcher } from './app.module.ts';
 import { calls } from './calls.ts';
@@ -23,7 +23,7 @@ export const transports = (
   let issuer: Issuer | undefined;
   const answers = calls(store, kit);
   const server = new CallServer({
-    natsUrl: values.natsUrl,
+    nats: natsAccess(values, 'dispatcher'),
     service: 'dispatcher',
     answers,
     logger,

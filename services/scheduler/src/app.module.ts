@@ -3,9 +3,9 @@ import { type Relay, connectBus, startRelay } from '@signalbox/bus-nats';
 import { openPostgresEventStore } from '@signalbox/event-store-postgres';
 import { EventStore } from '@signalbox/event-store';
 import { lead, openLease, openPool } from '@signalbox/postgres';
-import { type Kit, type SettingsOf, kitProviders } from '@signalbox/service-kit';
+import { type Kit, type SettingsOf, kitProviders, natsAccess } from '@signalbox/service-kit';
 import type { DynamicModule } from '@nestjs/common';
-import type { settings } from './config.ts';
+import { type settings, relayAccess } from './config.ts';
 
 /** Runs in the one replica that holds the lease `relay`, over a NATS connection of its own. */
 const startLeadingRelay = async (
@@ -14,7 +14,7 @@ const startLeadingRelay = async (
   values: SettingsOf<typeof settings>,
   kit: Kit,
 ): Promise<void> => {
-  const nc = await connectBus({ url: values.natsUrl, name: 'relay', waitForServer: true });
+  const nc = await connectBus({ ...relayAccess(values), name: 'relay', waitForServer: true });
   kit.lifecycle.onStop('relay connection', () => nc.close());
   let relay: Relay | undefined;
   const leadership = lead({
@@ -59,7 +59,7 @@ export class AppModule {}
 export const appModule = async (values: SettingsOf<typeof settings>, kit: Kit): Promise<DynamicModule> => {
   const pool = openPool({ url: values.databaseUrl, applicationName: 'signalbox scheduler' });
   kit.lifecycle.onStop('database', () => pool.end());
-  const nc = await connectBus({ url: values.natsUrl, name: 'scheduler', waitForServer: true });
+  const nc = await connectBus({ ...natsAccess(values, 'scheduler'), name: 'scheduler', waitForServer: true });
   kit.lifecycle.onStop('bus', () => nc.close());
   const onAppended = (): void => nc.publish(subjects.relayWake);
   const store = await openPostgresEventStore({ pool, onAppended });

@@ -1,8 +1,8 @@
 import { EventStore } from '@signalbox/event-store';
-import { CallServer, type Env, runAsMain, startService } from '@signalbox/service-kit';
+import { CallServer, type Env, natsAccess, runAsMain, startService } from '@signalbox/service-kit';
 import { appModule } from './app.module.ts';
 import { calls } from './calls.ts';
-import { settings } from './config.ts';
+import { checkSettings, settings } from './config.ts';
 
 /** Starts the scheduler: when a job exists. */
 export const start = (env: Env) =>
@@ -12,9 +12,10 @@ export const start = (env: Env) =>
     env,
     port: ({ port }) => port,
     module: appModule,
-    transports: (app, kit, { natsUrl }) => [
+    check: checkSettings,
+    transports: (app, kit, values) => [
       new CallServer({
-        natsUrl,
+        nats: natsAccess(values, 'scheduler'),
         service: 'scheduler',
         answers: calls(app.get(EventStore), kit),
         logger: kit.logger,

@@ -15,7 +15,7 @@ import {
 import { TimeoutError, firstValueFrom, timeout } from 'rxjs';
 import { z } from 'zod';
 import { type Clock } from '../clock.ts';
-import { natsOptions } from '../nats-options.ts';
+import { type NatsAccess, natsOptions } from '../nats-access.ts';
 
 /** For how long a call looks for somebody who answers: longer than a lease takes to change hands. */
 const standardFindMs = 5_000;
@@ -48,8 +48,8 @@ export class CallClient {
   readonly #clock: Clock;
 
   /** `service` names the connection on the NATS server. */
-  constructor(options: { readonly natsUrl: string; readonly service: string; readonly clock: Clock }) {
-    this.#client = new ClientNats({ ...natsOptions(options.natsUrl, `${options.service} client`) });
+  constructor(options: { readonly nats: NatsAccess; readonly service: string; readonly clock: Clock }) {
+    this.#client = new ClientNats({ ...natsOptions(options.nats, `${options.service} client`) });
     this.#clock = options.clock;
   }
 

@@ -3,11 +3,11 @@ import type { Reply } from '@signalbox/contracts';
 import { ServerNats, type CustomTransportStrategy } from '@nestjs/microservices';
 import { withinMs } from '../lifecycle.ts';
 import { type Logger } from '../logger.ts';
-import { natsOptions } from '../nats-options.ts';
+import { type NatsAccess, natsOptions } from '../nats-access.ts';
 import type { Answer } from './answers.ts';
 
 export interface CallServerOptions {
-  readonly natsUrl: string;
+  readonly nats: NatsAccess;
   /** Queue group: of all replicas of the service that are subscribed, one gets each call. */
   readonly service: string;
   readonly answers: readonly Answer[];
@@ -34,8 +34,8 @@ export class CallServer extends ServerNats implements CustomTransportStrategy {
   #subscribed: Subscription[] = [];
   #held: boolean;
 
-  constructor({ natsUrl, service, answers, logger, held = false }: CallServerOptions) {
-    super(natsOptions(natsUrl, `${service} calls`));
+  constructor({ nats, service, answers, logger, held = false }: CallServerOptions) {
+    super(natsOptions(nats, `${service} calls`));
     this.#service = service;
     this.#answers = answers;
     this.#log = logger;

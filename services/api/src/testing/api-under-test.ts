@@ -47,7 +47,7 @@ export const send = (url: string, method: string, options: RequestOptions = {}):
 
 const startCalls = (natsUrl: string, service: string, answers: readonly Answer[]): Promise<CallServer> => {
   const logger = createLogger({ service, level: 'silent' });
-  const server = new CallServer({ natsUrl, service, answers, logger });
+  const server = new CallServer({ nats: { url: natsUrl }, service, answers, logger });
   return new Promise((resolve, reject) => {
     void server.listen((error) =>
       error === undefined ? resolve(server) : reject(new Error('no NATS', { cause: error })),

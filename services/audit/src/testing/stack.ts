@@ -29,7 +29,7 @@ export const startStack = async (): Promise<Stack> => {
   };
   const store = await openPostgresEventStore({ pool, onAppended });
   const relay = startRelay({ nc, store });
-  const client = new CallClient({ natsUrl: nats.url, service: 'audit spec', clock: systemClock });
+  const client = new CallClient({ nats: { url: nats.url }, service: 'audit spec', clock: systemClock });
   const services: Service[] = [];
   return {
     databaseUrl: database.url,

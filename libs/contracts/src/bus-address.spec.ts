@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseAddress } from './connection.ts';
+import { parseBusAddress } from './bus-address.ts';
 
 describe('address of the bus', () => {
   it.each([
@@ -11,11 +11,11 @@ describe('address of the bus', () => {
     ],
     ['tls://nats.example:4222', { servers: ['nats.example:4222'], tls: {} }],
   ])('%s', (url, address) => {
-    expect(parseAddress(url)).toEqual(address);
+    expect(parseBusAddress(url)).toEqual(address);
   });
 
   it('is refused without the text, which may hold a password', () => {
-    expect(() => parseAddress('nats://u:secret@')).toThrow('expected NATS addresses');
-    expect(() => parseAddress('nats://u:secret@')).not.toThrow('secret');
+    expect(() => parseBusAddress('nats://u:secret@')).toThrow('expected NATS addresses');
+    expect(() => parseBusAddress('nats://u:secret@')).not.toThrow('secret');
   });
 });
