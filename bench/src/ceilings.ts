@@ -11,10 +11,12 @@ import { openPostgresEventStore } from '@signalbox/event-store-postgres';
 import { openPool } from '@signalbox/postgres';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { Client } from 'pg';
+import { type AuditRow, createAuditTable, insertAuditRows } from './audit-table.ts';
 import { inParallel } from './measure.ts';
 
 const body = JSON.stringify({ from: 'SCHEDULED', to: 'IN_PROGRESS', padding: 'x'.repeat(240) });
 const count = 8_000;
+const inserts = 50_000;
 const numbers = Array.from({ length: count }, (_, index) => index);
 const perSecond = (amount: number, begun: number): number => (amount / (performance.now() - begun)) * 1000;
 
@@ -62,30 +64,25 @@ export const streamPublishes = async (): Promise<number> => {
   return result;
 };
 
-/** Rows per second into a table like `audit_logs`, in batches of one statement. */
-export const auditInserts = async (databaseUrl: string, batch: number): Promise<number> => {
+const batch = 1_000;
+
+/** Rows per second into a table like `audit_logs`, in batches of one statement, over one connection. */
+export const auditInserts = async (databaseUrl: string): Promise<number> => {
   const client = new Client({ connectionString: await ownDatabase(databaseUrl) });
   await client.connect();
-  await client.query(`
-    create table rows (id uuid primary key, at timestamptz not null, actor text not null, type text not null,
-      correlation_id text not null, payload jsonb not null);
-    create index on rows (at); create index on rows (correlation_id, at); create index on rows (type, at)`);
+  await createAuditTable(client);
+  const rowOf = (): AuditRow => ({ jobId: randomUUID(), type: 'JobStatusChanged', step: 1, payload: body });
+  await insertAuditRows(client, Array.from({ length: batch }, rowOf));
   const begun = performance.now();
-  for (let from = 0; from < count; from += batch) {
-    const ids = numbers.slice(from, from + batch).map(() => randomUUID());
-    await client.query({
-      name: 'bench-rows',
-      text: `insert into rows select id, now(), 'service:bench', 'JobStatusChanged', id::text, $2::jsonb
-             from unnest($1::uuid[]) as id on conflict do nothing`,
-      values: [ids, body],
-    });
-  }
-  const result = perSecond(count, begun);
+  for (let inserted = 0; inserted < inserts; inserted += batch)
+    await insertAuditRows(client, Array.from({ length: batch }, rowOf));
+  const result = perSecond(inserts, begun);
   await client.end();
   return result;
 };
 
-const ownDatabase = async (databaseUrl: string): Promise<string> => {
+/** A database of its own in the same cluster. */
+export const ownDatabase = async (databaseUrl: string): Promise<string> => {
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
   const name = `bench_${randomUUID().replaceAll('-', '')}`;

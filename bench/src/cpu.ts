@@ -44,3 +44,24 @@ export const cpuSeconds = (pids: readonly (number | undefined)[]): number => {
     .filter((stat) => roots.has(stat.pid) || roots.has(stat.parent))
     .reduce((sum, stat) => sum + stat.seconds, 0);
 };
+
+export interface Part {
+  readonly name: string;
+  readonly pid: number | undefined;
+  /** Without its children, which are parts of their own. */
+  readonly alone?: boolean;
+}
+
+/** Starts to count; `msEach` answers what was used since, by part, divided by this count. */
+export const cpuOfParts = (
+  parts: readonly Part[],
+): { readonly msEach: (count: number) => Readonly<Record<string, number>> } => {
+  const read = ({ pid, alone }: Part): number => (alone === true ? ownCpuSeconds() : cpuSeconds([pid]));
+  const before = parts.map(read);
+  return {
+    msEach: (count) =>
+      Object.fromEntries(
+        parts.map((part, index) => [part.name, ((read(part) - (before[index] ?? 0)) * 1000) / count]),
+      ),
+  };
+};

@@ -68,16 +68,23 @@ export const enrolDevice = async (
   return { deviceId: agentId, credential };
 };
 
-/** Takes jobs until `isOver`; each ends at once as succeeded with one chunk of output. `onOffer` hears of each job. */
+/** What a run wants to hear of the jobs. */
+export interface Heard {
+  readonly offer: (jobId: string) => void;
+  /** Its end was taken: it is in the log. */
+  readonly end: (jobId: string) => void;
+}
+
+/** Takes jobs until `isOver`; each ends at once as succeeded with one chunk of output. */
 export const runDevice = async (
   gateway: Pool,
   device: Device,
   isOver: () => boolean,
-  onOffer: (jobId: string) => void = () => undefined,
+  heard: Heard,
 ): Promise<void> => {
   const authorization = `Bearer ${device.credential}`;
   let answer: PollAnswer = { offer: null };
-  while (!isOver()) {
+  while (!isOver() || answer.offer !== null) {
     if (answer.offer === null) {
       answer = asAnswer(
         await requestJson(gateway, 'POST', `${prefix}/poll`, { waitMs: 2000 }, authorization),
@@ -85,7 +92,7 @@ export const runDevice = async (
       continue;
     }
     const { jobId, targetId, attempt } = answer.offer;
-    onOffer(jobId);
+    heard.offer(jobId);
     const path = `${prefix}/assignments/${jobId}/${targetId}/attempts/${attempt}/status`;
     const output = [{ sequence: 1, stream: 'stdout', at: new Date().toISOString(), text }];
     const ended = {
@@ -95,7 +102,8 @@ export const runDevice = async (
       outputBytes: text.length,
       outputHash,
     };
-    const report = { ...ended, output, next: { waitMs: 2000 } };
+    const report = { ...ended, output, next: { waitMs: isOver() ? 0 : 2000 } };
     answer = nextOf(await requestJson(gateway, 'POST', path, report, authorization));
+    heard.end(jobId);
   }
 };

@@ -1,100 +1,112 @@
 /**
- * Jobs per second through the whole pipeline: POST → JobCreated → JobAssigned → claim → end, four events each in store,
- * stream and `audit_logs`. Devices are simulated on the real protocol; everything runs on this machine, the load included.
+ * Jobs per second through the whole system: POST → JobCreated → JobAssigned → claim → end, four events each in store,
+ * stream and `audit_logs`.
  */
-import { Client as Postgres } from 'pg';
-import { Pool } from 'undici';
+import { setTimeout as pause } from 'node:timers/promises';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connectBus } from '@signalbox/bus-nats';
+import { eventsStreamName } from '@signalbox/contracts';
+import { Client } from 'pg';
 import type { System } from '@signalbox/tools/system';
-import { type Device, enrolDevice, requestJson, runDevice } from './device.ts';
+import { type Part, cpuOfParts } from './cpu.ts';
+import { type Fleet, deviceOf, whileDevicesRun } from './fleet.ts';
 import { inParallel } from './measure.ts';
-
-export interface PipelineSettings {
-  readonly devices: number;
-  readonly jobs: number;
-  /** Create requests that are under way at once. */
-  readonly inFlight: number;
-}
 
 export interface PipelineResult {
   readonly acceptedPerSecond: number;
-  /** From the first request to the last job's four rows in `audit_logs`. */
+  /** From the first request to the last job's fourth row in `audit_logs`. */
   readonly jobsPerSecond: number;
+  /** CPU milliseconds per job, by process. */
+  readonly cpuMsPerJob: Readonly<Record<string, number>>;
 }
 
-/** A job that does nothing on one device. */
-export const jobFor = (deviceId: string) => ({
-  name: 'bench',
-  document: {
-    version: '1.0',
-    steps: [{ name: 'nothing', type: 'runCommand', input: { command: ['true'] } }],
-  },
-  target: { type: 'device', ids: [deviceId] },
-});
+const rowsPerJob = 4;
+const lookEveryMs = 20;
 
-/** Counting costs the database something: often enough to see the end, seldom enough not to weigh. */
-const countEveryMs = 200;
+interface Counts {
+  readonly stored: number;
+  readonly published: number;
+}
 
-/** Waits until the audit log has all rows of these jobs. */
-const auditedRows = async (postgres: Postgres, rowsBefore: number, rows: number): Promise<void> => {
+/** Events in the store, and messages that the stream has taken in its life. */
+const countAll = async ({ databaseUrl, natsUrlOf }: System): Promise<Counts> => {
+  const postgres = new Client({ connectionString: databaseUrl });
+  await postgres.connect();
+  const { rows } = await postgres.query<{ count: string }>('select count(*) as count from events.log');
+  await postgres.end();
+  const nc = await connectBus({ url: natsUrlOf('operator'), name: 'bench' });
+  const { state } = await (await jetstreamManager(nc)).streams.info(eventsStreamName);
+  await nc.close();
+  return { stored: Number(rows[0]?.count), published: state.last_seq };
+};
+
+const newest = async ({ auditor }: Fleet): Promise<string> => {
+  const { rows } = await auditor.query<{ newest: string }>(
+    `select coalesce(max(position), '') as newest from audit_logs`,
+  );
+  return rows[0]?.newest ?? '';
+};
+
+/** Waits until this many rows follow the position. Only the jobs' own rows are looked at, however long the log is. */
+const rowsAfter = async ({ auditor }: Fleet, position: string, expected: number): Promise<void> => {
   for (;;) {
-    const { rows: counted } = await postgres.query<{ count: string }>(
-      'select count(*) as count from audit_logs',
-    );
-    if (Number(counted[0]?.count ?? 0) - rowsBefore >= rows) return;
-    await new Promise((resolve) => setTimeout(resolve, countEveryMs));
+    const { rows } = await auditor.query<{ count: string }>({
+      name: 'bench-count',
+      text: 'select count(*) as count from audit_logs where position > $1',
+      values: [position],
+    });
+    if (Number(rows[0]?.count) >= expected) return;
+    await pause(lookEveryMs);
   }
 };
 
-const countRows = async (postgres: Postgres): Promise<number> =>
-  Number(
-    (await postgres.query<{ count: string }>('select count(*) as count from audit_logs')).rows[0]?.count ?? 0,
+/** Each job of the run has exactly its four rows. */
+const checkRows = async ({ auditor }: Fleet, position: string, jobs: number): Promise<void> => {
+  const { rows } = await auditor.query<{ rows: string; jobs: string }>(
+    `select count(*) as jobs, s.rows from (select count(*) as rows from audit_logs where position > $1
+       group by correlation_id) s group by s.rows`,
+    [position],
   );
-
-export interface Fleet {
-  readonly api: Pool;
-  readonly gateway: Pool;
-  readonly devices: readonly Device[];
-  readonly postgres: Postgres;
-}
-
-export const openFleet = async (system: System, count: number, inFlight: number): Promise<Fleet> => {
-  const api = new Pool(system.apiUrl, { connections: inFlight });
-  const gateway = new Pool(system.gatewayUrl, { connections: count + 8, bodyTimeout: 0, headersTimeout: 0 });
-  const names = Array.from({ length: count }, (_, index) => `bench-${index}`);
-  const devices = await inParallel(16, names, (name) => enrolDevice(api, gateway, system.adminKey, name));
-  const postgres = new Postgres({ connectionString: system.auditUrl });
-  await postgres.connect();
-  return { api, gateway, devices, postgres };
+  const [only] = rows;
+  if (rows.length !== 1 || Number(only?.rows) !== rowsPerJob || Number(only?.jobs) !== jobs)
+    throw new Error(`expected ${jobs} jobs with ${rowsPerJob} rows each, got ${JSON.stringify(rows)}`);
 };
 
-export const closeFleet = async ({ api, gateway, postgres }: Fleet): Promise<void> => {
-  await Promise.all([api.close(), gateway.close(), postgres.end()]);
-};
+const partsOf = ({ system, agents }: Fleet): readonly Part[] => [
+  ...[...system.programs].map(([name, { pid }]) => ({ name, pid })),
+  { name: 'Postgres', pid: system.postgres?.pid },
+  { name: 'nats-server', pid: system.nats?.pid },
+  { name: 'the agents', pid: agents.pid },
+  { name: 'the client', pid: process.pid, alone: true },
+];
 
-/** Runs the jobs, spread evenly over the devices. */
-export const runPipeline = async (
+/** Runs the jobs, spread evenly over the devices. @param inFlight create requests that are under way at once */
+export const runPipeline = (
   fleet: Fleet,
-  adminKey: string,
-  { jobs, inFlight }: Pick<PipelineSettings, 'jobs' | 'inFlight'>,
-): Promise<PipelineResult> => {
-  const { api, gateway, devices, postgres } = fleet;
-  const rowsBefore = await countRows(postgres);
-  let isOver = false;
-  const running = devices.map((device) => runDevice(gateway, device, () => isOver));
-  const begun = performance.now();
-  const numbers = Array.from({ length: jobs }, (_, index) => index);
-  await inParallel(inFlight, numbers, async (index) => {
-    const device = devices[index % devices.length];
-    if (device === undefined) throw new RangeError('expected at least one device, got none');
-    await requestJson(api, 'POST', '/api/v1/jobs', jobFor(device.deviceId), `Bearer ${adminKey}`);
+  { jobs, inFlight }: { readonly jobs: number; readonly inFlight: number },
+): Promise<PipelineResult> =>
+  whileDevicesRun(fleet, fleet.devices.length, async () => {
+    const { ended: endedBefore } = await fleet.agents.ask('take', null);
+    const [before, position] = [await countAll(fleet.system), await newest(fleet)];
+    const cpu = cpuOfParts(partsOf(fleet));
+    const begun = performance.now();
+    const numbers = Array.from({ length: jobs }, (_, index) => index);
+    await inParallel(inFlight, numbers, (index) => fleet.createJob(deviceOf(fleet, index)));
+    const accepted = performance.now();
+    while ((await fleet.agents.ask('take', null)).ended - endedBefore < jobs) await pause(lookEveryMs);
+    await rowsAfter(fleet, position, jobs * rowsPerJob);
+    const audited = performance.now();
+    const cpuMsPerJob = cpu.msEach(jobs);
+    await checkRows(fleet, position, jobs);
+    const after = await countAll(fleet.system);
+    const grown = [after.stored - before.stored, after.published - before.published];
+    if (grown.some((count) => count !== jobs * rowsPerJob))
+      throw new Error(
+        `expected ${jobs * rowsPerJob} more events in store and stream, got ${grown.join(', ')}`,
+      );
+    return {
+      acceptedPerSecond: (jobs / (accepted - begun)) * 1000,
+      jobsPerSecond: (jobs / (audited - begun)) * 1000,
+      cpuMsPerJob,
+    };
   });
-  const accepted = performance.now();
-  await auditedRows(postgres, rowsBefore, jobs * 4);
-  const audited = performance.now();
-  isOver = true;
-  await Promise.all(running);
-  return {
-    acceptedPerSecond: (jobs / (accepted - begun)) * 1000,
-    jobsPerSecond: (jobs / (audited - begun)) * 1000,
-  };
-};
