@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connectBus } from '@signalbox/bus-nats';
-import { eventsStreamName } from '@signalbox/contracts';
+import { eventsStreamName, inboxPrefixOf } from '@signalbox/contracts';
 import { Client } from 'pg';
 import type { System } from '@signalbox/tools/system';
 import { type Part, cpuOfParts } from './cpu.ts';
@@ -29,12 +29,16 @@ interface Counts {
 }
 
 /** Events in the store, and messages that the stream has taken in its life. */
-const countAll = async ({ databaseUrl, natsUrlOf }: System): Promise<Counts> => {
-  const postgres = new Client({ connectionString: databaseUrl });
+const countAll = async (system: System): Promise<Counts> => {
+  const postgres = new Client({ connectionString: system.databaseUrl });
   await postgres.connect();
   const { rows } = await postgres.query<{ count: string }>('select count(*) as count from events.log');
   await postgres.end();
-  const nc = await connectBus({ url: natsUrlOf('operator'), name: 'bench' });
+  const nc = await connectBus({
+    url: system.natsUrlOf('operator'),
+    name: 'bench',
+    inboxPrefix: inboxPrefixOf('operator'),
+  });
   const { state } = await (await jetstreamManager(nc)).streams.info(eventsStreamName);
   await nc.close();
   return { stored: Number(rows[0]?.count), published: state.last_seq };
