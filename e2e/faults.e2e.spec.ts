@@ -255,9 +255,9 @@ it('hands the relay to a second scheduler when its holder is killed', async () =
     begin();
     await traffic.flows(8);
     const metric = async () => (await fetch(`${replica.url}/metrics`)).text();
-    expect(await metric()).toMatch(/^signalbox_relay_leader(\{.*\})? 0$/m);
+    expect(await metric()).toMatch(/^signalbox_relay_active(\{.*\})? 0$/m);
     await program('scheduler').kill('SIGKILL');
-    await eventually(async () => /^signalbox_relay_leader(\{.*\})? 1$/m.test(await metric()), {
+    await eventually(async () => /^signalbox_relay_active(\{.*\})? 1$/m.test(await metric()), {
       what: 'the second scheduler to lead the relay',
       timeoutMs: 15_000,
     });

@@ -5,13 +5,20 @@
 import { join } from 'node:path';
 import { buildAll } from './build.ts';
 import { startOptions } from './options.ts';
-import { root } from './service-files.ts';
+import { root, serviceNames } from './service-files.ts';
 import { startSystem } from './system/system.ts';
 import { stopSignal } from './system/stop-signal.ts';
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
+
+/** A collector that the caller's environment names gets the traces of all services. */
+const telemetry = Object.fromEntries(
+  Object.entries(process.env).flatMap(([name, value]) =>
+    name.startsWith('OTEL_') && value !== undefined ? [[name, value]] : [],
+  ),
+);
 
 const options = startOptions(process.argv.slice(2), 4002);
 const stopped = stopSignal();
@@ -23,6 +30,7 @@ const system = await startSystem({
   port: options.port,
   separate: options.separate,
   startUnready: true,
+  settings: Object.fromEntries(serviceNames.map((name) => [name, telemetry])),
   databaseUrl: process.env['DATABASE_URL'],
   natsUrl: process.env['NATS_URL'],
   log: say,

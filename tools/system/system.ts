@@ -52,6 +52,8 @@ export interface System {
   /** The gateway's and the api's own addresses, as an Ingress sees them. */
   readonly gatewayUrl: string;
   readonly apiUrl: string;
+  /** Each service's own address, with its health and metrics. */
+  readonly urls: Readonly<Record<ServiceName, string>>;
   /** Undefined where a server of one's own is used. */
   readonly postgres: PostgresServer | undefined;
   readonly nats: NatsServer | undefined;
@@ -296,6 +298,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
       auditUrl,
       gatewayUrl,
       apiUrl: created.urls.api,
+      urls: created.urls,
       databaseUrl,
       natsUrl,
       natsUrlOf,

@@ -1,3 +1,4 @@
+import { Timings } from './attempt-trace.ts';
 import { Attempt } from './attempt.ts';
 import { isAttemptEnded, type Gateway } from './gateway.ts';
 import { Journal } from './journal.ts';
@@ -10,7 +11,15 @@ import { settleLeftover } from './recovery.ts';
 import { reportEnd, type Reported } from './report.ts';
 import { OutputSender } from './sender.ts';
 import { settleStray } from './strays.ts';
-import { attemptKey, refOf, type AttemptEnd, type AttemptRef, type Offer, type PollAnswer } from './wire.ts';
+import {
+  attemptKey,
+  refOf,
+  type AttemptEnd,
+  type AttemptRef,
+  type AttemptTrace,
+  type Offer,
+  type PollAnswer,
+} from './wire.ts';
 
 /** The poll beside a running attempt opens only after this long, so that a short job costs two requests. */
 const watchAfterMs = 500;
@@ -114,11 +123,12 @@ export class Agent {
   async #work(offer: Offer): Promise<PollAnswer | null> {
     const { gateway, log, outputBufferBytes, inheritedEnvironment } = this.#options;
     const output = new Output(outputBufferBytes);
-    const attempt = new Attempt({ offer, output, journal: this.#journal, inheritedEnvironment });
+    const timings = new Timings();
+    const attempt = new Attempt({ offer, output, journal: this.#journal, timings, inheritedEnvironment });
     const { ref } = attempt;
     this.#attempt = attempt;
     log.info('attempt started', { ...ref, resumed: offer.resumed });
-    const sender = new OutputSender(gateway, ref, output, log);
+    const sender = new OutputSender(gateway, ref, output, log, timings);
     const onEnded = () => attempt.stop('dropped');
     sender.start(onEnded);
     const news = { onEnded, onCancel: () => attempt.stop('canceled') };
@@ -134,7 +144,12 @@ export class Agent {
         reason: end.reason.code,
         exitCode: end.exitCode,
       });
-      const reported = await this.#report(attempt, end, { kept: output, sender });
+      const reported = await this.#report(
+        attempt,
+        end,
+        { kept: output, sender },
+        timings.trace(offer.traceparent),
+      );
       log.info('attempt settled', { ...ref, outcome: reported.kind });
       return reported.kind === 'taken' ? reported.next : null;
     } finally {
@@ -147,6 +162,7 @@ export class Agent {
     attempt: Attempt,
     end: AttemptEnd,
     output: { readonly kept: Output; readonly sender: OutputSender },
+    trace: AttemptTrace | null,
   ): Promise<Reported> {
     const { gateway, log, pollWaitMs } = this.#options;
     const giveUp = new AbortController();
@@ -161,6 +177,7 @@ export class Agent {
             ref: attempt.ref,
             end,
             output,
+            trace,
             nextWaitMs: () => pollWaitMs,
             noNext: this.#draining.signal,
             giveUp: giveUp.signal,

@@ -84,8 +84,9 @@ describe('answers of the server', () => {
 
   it('keeps to the prefix and the limits of the contracts', () => {
     expect(agentPrefix).toBe(contractPrefix);
-    const { outputChunks, pollWaitMs, requestBodyBytes } = limits;
-    expect(wireLimits).toEqual({ outputChunks, pollWaitMs, requestBodyBytes, reasonMessage: 1024 });
+    const { outputChunks, pollWaitMs, requestBodyBytes, traceMs } = limits;
+    const own = { reasonMessage: 1024, stepName: 128 };
+    expect(wireLimits).toEqual({ outputChunks, pollWaitMs, requestBodyBytes, traceMs, ...own });
   });
 
   it('names an attempt in one way only', () => {

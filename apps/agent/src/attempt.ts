@@ -1,3 +1,4 @@
+import type { Timings } from './attempt-trace.ts';
 import { DocumentRejected, planOf, type Plan, type PlannedStep } from './document.ts';
 import { childEnvironment } from './environment.ts';
 import { documentHashOf } from './hash-chain.ts';
@@ -35,6 +36,7 @@ export interface AttemptParts {
   readonly offer: Offer;
   readonly output: Output;
   readonly journal: Journal;
+  readonly timings: Timings;
   /** Of the agent; steps get it without what belongs to Signalbox. */
   readonly inheritedEnvironment: Readonly<Record<string, string | undefined>>;
 }
@@ -49,6 +51,7 @@ export class Attempt {
   readonly #offer: Offer;
   readonly #output: Output;
   readonly #journal: Journal;
+  readonly #timings: Timings;
   readonly #inherited: AttemptParts['inheritedEnvironment'];
   readonly #stop = new AbortController();
   readonly #giveUpReading = new AbortController();
@@ -61,6 +64,7 @@ export class Attempt {
     this.#offer = parts.offer;
     this.#output = parts.output;
     this.#journal = parts.journal;
+    this.#timings = parts.timings;
     this.#inherited = parts.inheritedEnvironment;
   }
 
@@ -99,6 +103,7 @@ export class Attempt {
       clearTimeout(timer);
       this.#isRunning = false;
       this.#output.finish();
+      this.#timings.end();
     }
   }
 
@@ -106,7 +111,10 @@ export class Attempt {
     let progress = atStart;
     for (const step of plan) {
       if (this.#cause !== null) return endOfStop(progress, this.#cause);
-      progress = advance(progress, step, await this.#runStep(step));
+      const ended = this.#timings.step(step.name);
+      const outcome = await this.#runStep(step);
+      ended(outcome.kind === 'exited' ? outcome.exitCode : null);
+      progress = advance(progress, step, outcome);
       if (progress.end !== null) return progress.end;
     }
     return succeeded(plan, progress);

@@ -40,6 +40,7 @@ export const settleLeftover = async (from: {
     ref: entry.ref,
     end: entry.end ?? interruptedBefore(isGone),
     output: null,
+    trace: null,
     nextWaitMs: () => null,
     noNext: giveUp,
     giveUp,

@@ -3,7 +3,14 @@ import { errorText, type Log } from './log.ts';
 import type { Output } from './output.ts';
 import { pause } from './pause.ts';
 import { OutputLost, resumeFrom, type OutputSender } from './sender.ts';
-import { wireLimits, type AttemptEnd, type AttemptRef, type PollAnswer, type ReportStatus } from './wire.ts';
+import {
+  wireLimits,
+  type AttemptEnd,
+  type AttemptRef,
+  type AttemptTrace,
+  type PollAnswer,
+  type ReportStatus,
+} from './wire.ts';
 
 /**
  * `taken`: the server has it, and perhaps said what is next. `ended`: the log had ended the attempt, or the server
@@ -18,6 +25,8 @@ export interface Report {
   readonly end: AttemptEnd;
   /** Null when the output is not known any more, after a restart of the agent. */
   readonly output: { readonly kept: Output; readonly sender: OutputSender } | null;
+  /** When the parts of the attempt ran; null where nobody records it. */
+  readonly trace: AttemptTrace | null;
   /** How long to wait for the next job in the same request; null asks for none. Asked before each request. */
   readonly nextWaitMs: () => number | null;
   /** Fires when waiting for a next job makes no sense any more. */
@@ -31,7 +40,11 @@ export interface Report {
 
 const incomplete = ' (its output is incomplete)';
 
-const bodyOf = (end: AttemptEnd, output: Output | null, nextWaitMs: number | null): ReportStatus => {
+const bodyOf = (
+  { end, trace }: Pick<Report, 'end' | 'trace'>,
+  output: Output | null,
+  nextWaitMs: number | null,
+): ReportStatus => {
   const reason =
     output === null && end.reason.code !== 'interrupted'
       ? {
@@ -45,12 +58,13 @@ const bodyOf = (end: AttemptEnd, output: Output | null, nextWaitMs: number | nul
     output: output === null ? [] : output.spool.batch().chunks,
     ...(output === null ? {} : { outputBytes: output.spool.totalBytes, outputHash: output.spool.hash }),
     ...(nextWaitMs === null ? {} : { next: { waitMs: nextWaitMs } }),
+    ...(trace === null ? {} : { trace }),
   };
 };
 
 /** Sends what is left of the output, then the end with the last of it, until the server has taken it. */
 export const reportEnd = async (report: Report): Promise<Reported> => {
-  const { gateway, ref, end, giveUp, noNext } = report;
+  const { gateway, ref, giveUp, noNext } = report;
   let output = report.output;
   let failures = 0;
   while (!giveUp.aborted) {
@@ -65,7 +79,7 @@ export const reportEnd = async (report: Report): Promise<Reported> => {
       } else {
         const taken = await gateway.report(
           ref,
-          bodyOf(end, output?.kept ?? null, nextWaitMs),
+          bodyOf(report, output?.kept ?? null, nextWaitMs),
           request.signal,
         );
         return { kind: 'taken', next: taken.next };

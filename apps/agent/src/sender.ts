@@ -8,7 +8,8 @@ import {
 } from './gateway.ts';
 import { errorText, type Log } from './log.ts';
 import type { Output } from './output.ts';
-import { pause } from './pause.ts';
+import type { Timings } from './attempt-trace.ts';
+import { monotonicMs, pause } from './pause.ts';
 import type { AttemptRef } from './wire.ts';
 
 /** Output waits this long for more to go into the same request … */
@@ -36,15 +37,17 @@ export class OutputSender {
   readonly #ref: AttemptRef;
   readonly #output: Output;
   readonly #log: Log;
+  readonly #timings: Timings;
   readonly #stop = new AbortController();
   #running: Promise<void> | null = null;
   #refusals = 0;
 
-  constructor(gateway: Gateway, ref: AttemptRef, output: Output, log: Log) {
+  constructor(gateway: Gateway, ref: AttemptRef, output: Output, log: Log, timings: Timings) {
     this.#gateway = gateway;
     this.#ref = ref;
     this.#output = output;
     this.#log = log;
+    this.#timings = timings;
   }
 
   /** @param onEnded the log has ended the attempt: nothing of it counts any more */
@@ -61,9 +64,11 @@ export class OutputSender {
   /** Sends one batch. @throws what the gateway throws, or OutputLost */
   async sendBatch(signal?: AbortSignal): Promise<void> {
     const { chunks, nextSequence } = this.#output.spool.batch();
+    const startedAt = monotonicMs();
     try {
       const stored = await this.#gateway.sendOutput(this.#ref, chunks, signal);
       this.#refusals = 0;
+      this.#timings.sent(startedAt, chunks.length);
       if (this.#output.resumeAt(stored.nextSequence)) return;
       this.#output.resumeAt(nextSequence);
       throw new OutputLost(

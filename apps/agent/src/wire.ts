@@ -1,5 +1,6 @@
 import type {
   AttemptRef as WireAttemptRef,
+  AttemptTrace as WireAttemptTrace,
   Enrol as WireEnrol,
   Enrolled as WireEnrolled,
   Offer as WireOffer,
@@ -16,6 +17,7 @@ import type {
  * The agent protocol as this program uses it. Only types come from the contracts: their schemas would cost
  * 17 MB of memory on a device. `answers.ts` checks what the server says, and a spec compares both with the schemas.
  */
+export type AttemptTrace = WireAttemptTrace;
 export type AttemptRef = Readonly<WireAttemptRef>;
 export type Enrol = WireEnrol;
 export type Enrolled = WireEnrolled;
@@ -53,6 +55,10 @@ export const wireLimits = {
   requestBodyBytes: 1_048_576,
   /** Longest message of a reason in characters. */
   reasonMessage: 1024,
+  /** Longest name of a step. */
+  stepName: 128,
+  /** Latest instant in the trace of an attempt, in milliseconds since its start. */
+  traceMs: 2_592_000_000,
 } as const;
 
 /** One attempt as a text: for comparing, and to mark the processes that belong to it. */

@@ -20,6 +20,7 @@ export interface RunnerOptions<Tx> {
   readonly isOver: () => boolean;
   readonly on: {
     readonly moved: (position: Position) => void;
+    readonly handled?: ((events: readonly RecordedEvent[], durationMs: number) => void) | undefined;
     readonly error: (error: unknown, event: RecordedEvent | undefined) => void;
     readonly parked: (event: RecordedEvent, reason: string) => void;
   };
@@ -103,10 +104,12 @@ export class BatchRunner<Tx> {
       this.#current = events[next];
       if (this.#current === undefined) break;
       const batch = events.slice(next, next + (alone > 0 ? 1 : together));
+      const startedAt = performance.now();
       const outcome = await this.#attempt(batch);
       switch (outcome.kind) {
         case 'committed':
           this.#committed(batch, outcome.parked);
+          this.#tellHandled(batch, performance.now() - startedAt);
           outcome.runAfter((error) => this.#options.on.error(error, undefined));
           alone -= 1;
           together = maxBatch;
@@ -175,6 +178,14 @@ export class BatchRunner<Tx> {
     }
     this.#count({ passed: batch.length, parked: parked.length, commits: 1 });
     this.#moveTo(batch.at(-1)?.position ?? this.#position);
+  }
+
+  #tellHandled(batch: readonly RecordedEvent[], durationMs: number): void {
+    const { on, routes } = this.#options;
+    on.handled?.(
+      batch.filter((event) => routes(event.type) !== undefined),
+      durationMs,
+    );
   }
 
   #moveTo(position: Position): void {

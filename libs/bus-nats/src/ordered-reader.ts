@@ -74,6 +74,7 @@ class OrderedReader<Tx> implements Reader {
       isOver: () => this.#isOver(),
       on: {
         moved: (position) => this.#moved(position),
+        handled: on?.handled,
         error: (error, event) => this.#failed(error, event),
         parked: (event, reason) => {
           this.#setup.log?.error('parked an event', { ...this.#fieldsOf(event), detail: reason });

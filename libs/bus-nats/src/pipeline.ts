@@ -5,7 +5,8 @@ import { HeaderBlock } from './header-block.ts';
 import { encodeEvent } from './message.ts';
 
 interface Pending {
-  readonly position: Position;
+  readonly event: RecordedEvent;
+  readonly sentAt: number;
   /** Sequence that the message gets if all goes well. */
   readonly sequence: number;
   acknowledged: boolean;
@@ -18,6 +19,8 @@ export interface PipelineOptions {
   readonly lastSequence: number;
   /** Called after every acknowledgement and at the failure. */
   readonly onProgress: () => void;
+  /** Called for each event, in order, once it and all before it are acknowledged: milliseconds since it was sent. */
+  readonly onPublished?: ((event: RecordedEvent, durationMs: number) => void) | undefined;
 }
 
 /** Why a pipeline ended. */
@@ -67,7 +70,8 @@ export class Pipeline {
     this.#options.connection.publish(subject, body, { headers, reply: this.#inbox + token });
     this.#lastSequence += 1;
     this.#lastId = event.id;
-    this.#pending.push({ position: event.position, sequence: this.#lastSequence, acknowledged: false });
+    const sentAt = performance.now();
+    this.#pending.push({ event, sentAt, sequence: this.#lastSequence, acknowledged: false });
   }
 
   inFlight(): number {
@@ -127,7 +131,7 @@ export class Pipeline {
       const got = `sequence ${answer.sequence}${answer.duplicate ? ' of an earlier publication' : ''}`;
       return this.#fail(
         `expected sequence ${pending.sequence}, got ${got}`,
-        answer.duplicate ? pending.position : undefined,
+        answer.duplicate ? pending.event.position : undefined,
       );
     }
     pending.acknowledged = true;
@@ -135,14 +139,19 @@ export class Pipeline {
   }
 
   #advance(): void {
-    let done = 0;
-    for (; this.#pending[done]?.acknowledged === true; done += 1)
-      this.#acknowledged = this.#pending[done]?.position;
-    if (done === 0) return;
-    this.#pending.splice(0, done);
-    this.#base += done;
-    this.#count += done;
-    this.#options.onProgress();
+    const open = this.#pending.findIndex((each) => !each.acknowledged);
+    const done = this.#pending.splice(0, open === -1 ? this.#pending.length : open);
+    const last = done.at(-1);
+    if (last === undefined) return;
+    this.#acknowledged = last.event.position;
+    this.#base += done.length;
+    this.#count += done.length;
+    const { onPublished, onProgress } = this.#options;
+    if (onPublished !== undefined) {
+      const now = performance.now();
+      for (const { event, sentAt } of done) onPublished(event, now - sentAt);
+    }
+    onProgress();
   }
 
   #fail(reason: string, known?: Position): void {

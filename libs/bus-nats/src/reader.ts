@@ -46,6 +46,11 @@ export interface ReaderSetup<Tx> {
     readonly error?: (error: unknown) => void;
     readonly parked?: (event: RecordedEvent, reason: string) => void;
     readonly moved?: (position: Position) => void;
+    /**
+     * Called after each commit with those of its events that somebody consumes, and how long the work on them took in
+     * milliseconds. Never throws.
+     */
+    readonly handled?: (events: readonly RecordedEvent[], durationMs: number) => void;
   };
   /** Current instant in milliseconds since 1970; default the system's clock. */
   readonly now?: () => number;

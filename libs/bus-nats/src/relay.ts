@@ -59,6 +59,8 @@ export interface RelaySetup {
     readonly status?: (status: RelayStatus) => void;
     /** Called for every failure that the relay recovers from by itself. */
     readonly error?: (error: unknown) => void;
+    /** Called for each event that was published, with the time to its acknowledgement. Never throws. */
+    readonly published?: (event: RecordedEvent, durationMs: number) => void;
   };
 }
 
@@ -169,6 +171,7 @@ class RunningRelay implements Relay {
       storeId: store.storeId,
       lastSequence,
       onProgress,
+      onPublished: this.#setup.on?.published,
     });
     this.#set({ state: 'publishing', halted: undefined, position: cursor });
     this.#mark.move(cursor);

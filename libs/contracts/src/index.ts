@@ -123,6 +123,7 @@ export {
 export {
   AttemptParams,
   AttemptRef,
+  AttemptTrace,
   Enrol,
   Enrolled,
   Offer,

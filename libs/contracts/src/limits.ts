@@ -24,4 +24,6 @@ export const limits = {
   queueTimeoutMs: 7_776_000_000,
   /** Most attempts of one assignment. */
   attempts: 20,
+  /** Latest instant in what an agent tells of an attempt for its trace, in milliseconds since its start (30 days). */
+  traceMs: 2_592_000_000,
 } as const;

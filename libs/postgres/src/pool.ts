@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { observedClient, type QueryListener } from './observed-client.ts';
 
 export interface PoolOptions {
   /** Connection URL, `postgres://…`. It holds a password: it is never logged and stands in no error. */
@@ -11,6 +12,8 @@ export interface PoolOptions {
   readonly statementTimeoutMs?: number;
   /** Told when a connection breaks that nobody was using; the pool replaces it by itself. */
   readonly onError?: (error: Error) => void;
+  /** Told of each statement once it has ended: how long it took, and its error if it failed. Never throws. */
+  readonly onQuery?: QueryListener;
 }
 
 /** After the server should have ended a statement the client waits this much longer, then drops the connection. */
@@ -42,6 +45,7 @@ export const openPool = (options: PoolOptions): pg.Pool => {
     statement_timeout: statementTimeoutMs,
     query_timeout: statementTimeoutMs + clientGraceMs,
     idle_in_transaction_session_timeout: statementTimeoutMs,
+    ...(options.onQuery === undefined ? {} : { Client: observedClient(options.onQuery) }),
   });
   const report = (error: Error): void => options.onError?.(error);
   pool.on('error', report);

@@ -121,7 +121,6 @@ export class ProblemFilter implements ExceptionFilter {
     if (error.code === 'internal' || (error.code === 'unavailable' && error !== thrown)) {
       const level = error.code === 'internal' ? 'error' : 'warn';
       this.#logger[level]('request failed', {
-        traceId,
         method: request.method,
         route: request.routeOptions.url,
         error: thrown,

@@ -2,9 +2,10 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { DomainError, limits } from '@signalbox/contracts';
 import type { FastifyInstance } from 'fastify';
 import { type Health } from './health.ts';
-import { traceparentOf } from './http-trace.ts';
+import { traceRequests } from './http-trace.ts';
 import { KnownRoutes } from './known-routes.ts';
 import { type Metrics } from './metrics.ts';
+import type { Tracing } from './tracing/tracing.ts';
 
 /** The JSON parser of every door: an empty body is undefined, a broken one is named as such. */
 const parseJson = (body: string | Buffer): unknown => {
@@ -21,6 +22,7 @@ const parseJson = (body: string | Buffer): unknown => {
 /** Fastify for Nest: body limit, JSON only, no proxy trusted, traces and request metrics. */
 export const createHttp = (
   metrics: Metrics,
+  tracing: Tracing,
 ): { readonly adapter: FastifyAdapter; readonly routes: KnownRoutes } => {
   const adapter = new FastifyAdapter({
     bodyLimit: limits.requestBodyBytes,
@@ -39,23 +41,22 @@ export const createHttp = (
       done(error instanceof Error ? error : new Error(String(error)));
     }
   });
-  const seconds = metrics.durations('http_request_duration_seconds', 'Time from request to answer', [
-    'method',
-    'route',
-    'status',
+  const seconds = metrics.durations('http_server_request_duration_seconds', 'Time from request to answer', [
+    'http_request_method',
+    'http_route',
+    'http_response_status_code',
+    'url_scheme',
   ]);
   instance.addHook('onRoute', (route) => {
     routes.add(route.method, route.url);
   });
-  instance.addHook('onRequest', (request, _reply, done) => {
-    traceparentOf(request);
-    done();
-  });
+  traceRequests(instance, tracing);
   instance.addHook('onResponse', (request, reply, done) => {
     const labels = {
-      method: request.method,
-      route: request.routeOptions.url ?? 'none',
-      status: reply.statusCode,
+      http_request_method: request.method,
+      http_route: request.routeOptions.url ?? 'none',
+      http_response_status_code: reply.statusCode,
+      url_scheme: request.protocol,
     };
     seconds.observe(labels, reply.elapsedTime / 1000);
     done();

@@ -5,13 +5,15 @@ export { answer, type Answer } from './calls/answers.ts';
 export { Clock, systemClock } from './clock.ts';
 export { Health, type Check, type CheckResult } from './health.ts';
 export { domainErrorOf, sendProblem } from './http-problems.ts';
-export { traceparentOf } from './http-trace.ts';
+export { describeRequest, traceparentOf } from './http-trace.ts';
 export { Lifecycle, shutdownMs, withinMs } from './lifecycle.ts';
 export type { LogFields } from './log-fields.ts';
 export { Logger, createLogger, type LogLevel, type LoggerOptions } from './logger.ts';
 export { Metrics } from './metrics.ts';
 export { checkNatsAccess, natsAccess, type NatsAccess } from './nats-access.ts';
-export { observeReader } from './observe-reader.ts';
+export { observeDatabase } from './observe-database.ts';
+export { observeReader, observedEvents, showReader } from './observe-reader.ts';
+export { observeRelay } from './observe-relay.ts';
 export { runAsMain } from './run-as-main.ts';
 export { parseDuration, setting, type Setting } from './setting.ts';
 export {
@@ -36,4 +38,6 @@ export {
   type ServiceDefinition,
   type ServiceSettings,
 } from './start-service.ts';
-export { continueTrace, newContext, traceIdOf } from './trace.ts';
+export { continueTrace, isSampled, newContext, traceIdOf } from './trace.ts';
+export { assignmentIdAttribute, attemptAttribute, jobIdAttribute } from './tracing/event-attributes.ts';
+export { type Span, Tracing, noTracing } from './tracing/tracing.ts';

@@ -1,8 +1,7 @@
-/** Every key that a log line may carry besides time, level, service and msg. Stable: operators search for them. */
+/** Every key that a log line may carry besides time, level, service, msg and, within a trace, trace_id and span_id. Stable: operators search for them. */
 export interface LogFields {
   /** Job id where there is a job. */
   readonly correlationId?: string | undefined;
-  readonly traceId?: string | undefined;
   readonly jobId?: string | undefined;
   readonly targetId?: string | undefined;
   readonly attempt?: number | undefined;

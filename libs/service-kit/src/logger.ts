@@ -1,6 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import { pino } from 'pino';
 import { secretPaths, type LogFields } from './log-fields.ts';
+import { currentTraceFields } from './tracing/current-trace.ts';
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'silent';
 
@@ -68,6 +69,7 @@ export const createLogger = ({ service, level, destination }: LoggerOptions): Lo
       {
         level,
         base: { service },
+        mixin: currentTraceFields,
         timestamp: pino.stdTimeFunctions.isoTime,
         formatters: { level: (label) => ({ level: label }) },
         serializers: { error: errorOf },

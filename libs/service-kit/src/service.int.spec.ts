@@ -39,7 +39,7 @@ const start = async (
         nats: { url: settings.natsUrl },
         service: kit.name,
         answers,
-        logger: kit.logger,
+        kit,
         held,
       });
       return [calls];

@@ -138,6 +138,35 @@ const flag: Kind<Unbounded, boolean> = (options: Options) =>
     return value === 'true';
   });
 
+const ratio: Kind<Unbounded, number> = (options: Options) =>
+  define(options, 'number from 0 to 1', (value) => {
+    if (!/^(0|1|[01]?\.\d{1,9}|1\.0)$/.test(value) || Number(value) > 1) {
+      throw new SettingProblem('a number from 0 to 1');
+    }
+    return Number(value);
+  });
+
+type Pairs = Readonly<Record<string, string>>;
+
+const pairsOf = (text: string): Pairs => {
+  const expected = 'name=value, several separated by commas, values URL-encoded';
+  const entries = text.split(',').map((each): [string, string] => {
+    const [, name, value] = /^\s*([^\s=]+)\s*=(.*)$/.exec(each) ?? [];
+    if (name === undefined || value === undefined) throw new SettingProblem(expected);
+    try {
+      return [name, decodeURIComponent(value.trim())];
+    } catch (error) {
+      if (error instanceof URIError) throw new SettingProblem(expected);
+      throw error;
+    }
+  });
+  return Object.fromEntries(entries);
+};
+
+const pairs: Kind<{ readonly secret?: boolean }, Pairs> = (
+  options: Options & { readonly secret?: boolean },
+) => define(options, 'name=value,…', pairsOf, options.secret === true);
+
 const choice: ChoiceKind = <const C extends string>(options: Options & Choices<C>) =>
   define(options, `one of ${options.choices.join(', ')}`, (value) => {
     const found = options.choices.find((each) => each === value);
@@ -148,6 +177,7 @@ const choice: ChoiceKind = <const C extends string>(options: Options & Choices<C
 /**
  * Kinds of settings; each compiles the text of an environment variable to a typed value.
  * `url` may carry a password, so it is never shown. `port` 0 takes a free port. `duration` compiles to milliseconds
- * and its name in the table ends in `Ms`; `bytes` compiles to bytes and its name ends in `Bytes`.
+ * and its name in the table ends in `Ms`; `bytes` compiles to bytes and its name ends in `Bytes`. `pairs` compiles
+ * `a=1,b=2` to a record.
  */
-export const setting = { text, secret, url, port, int, duration, bytes, flag, choice } as const;
+export const setting = { text, secret, url, port, int, ratio, pairs, duration, bytes, flag, choice } as const;

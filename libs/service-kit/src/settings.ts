@@ -1,5 +1,6 @@
 import { natsSettings } from './nats-settings.ts';
 import { SettingProblem, setting, type Setting } from './setting.ts';
+import { tracingSettings } from './tracing/tracing-settings.ts';
 
 /** The settings of one service, by the names that its code uses. */
 export type SettingsTable = Readonly<Record<string, Setting<unknown>>>;
@@ -10,6 +11,10 @@ export type Env = Readonly<Record<string, string | undefined>>;
 
 /** Prefix of every variable of ours; one with this prefix that nobody declares stops the start. */
 export const settingPrefix = 'SIGNALBOX_';
+
+/** Ours, and OpenTelemetry's, whose names every program shares. */
+const prefixes = [settingPrefix, 'OTEL_'];
+const standardNames = new Set(['DATABASE_URL', 'NATS_URL']);
 
 /** What is wrong with one setting: its variable, and what was expected of it. */
 export interface SettingsProblem {
@@ -47,14 +52,14 @@ export const commonSettings = {
     choices: ['fatal', 'error', 'warn', 'info', 'debug', 'silent'],
     default: 'info',
   }),
+  ...tracingSettings,
 } as const;
 
 /** Checks a table once, when the code is loaded: names, prefixes and unit suffixes. Throws a plain Error on a mistake. */
 export const defineSettings = <const T extends SettingsTable>(table: T): T => {
   for (const [name, each] of Object.entries(table)) {
-    if (!each.env.startsWith(settingPrefix) && each.env !== 'DATABASE_URL' && each.env !== 'NATS_URL') {
-      throw new Error(`expected ${each.env} to begin with ${settingPrefix}`);
-    }
+    const isKnown = prefixes.some((prefix) => each.env.startsWith(prefix)) || standardNames.has(each.env);
+    if (!isKnown) throw new Error(`expected ${each.env} to begin with ${settingPrefix}`);
     if (each.notation.startsWith('duration') && !name.endsWith('Ms'))
       throw new Error(`expected ${name} to end in Ms`);
     if (each.notation.startsWith('size') && !name.endsWith('Bytes'))

@@ -11,6 +11,9 @@ import { Lifecycle } from './lifecycle.ts';
 import { Logger, createLogger, nestLogger, type LogLevel } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import type { Setting } from './setting.ts';
+import { startTracing } from './tracing/start-tracing.ts';
+import { type Tracing } from './tracing/tracing.ts';
+import type { TracingTable } from './tracing/tracing-settings.ts';
 import {
   loadSettings,
   type Env,
@@ -27,6 +30,7 @@ export interface Kit {
   readonly health: Health;
   readonly lifecycle: Lifecycle;
   readonly metrics: Metrics;
+  readonly tracing: Tracing;
 }
 
 /** The kit as Nest providers: the abstract classes are the tokens. */
@@ -39,10 +43,11 @@ export const kitProviders = (kit: Kit): Provider[] => [
 ];
 
 /** A table that has at least what the kit itself reads; spread `commonSettings` into it. */
-export type ServiceSettings = SettingsTable & {
-  readonly listenHost: Setting<string>;
-  readonly logLevel: Setting<LogLevel>;
-};
+export type ServiceSettings = SettingsTable &
+  TracingTable & {
+    readonly listenHost: Setting<string>;
+    readonly logLevel: Setting<LogLevel>;
+  };
 
 export interface ServiceDefinition<T extends ServiceSettings> {
   readonly name: string;
@@ -99,14 +104,18 @@ const closeApp = async (app: NestFastifyApplication): Promise<void> => {
   }
 };
 
-const createKit = (name: string, level: LogLevel): Kit => {
-  const logger = createLogger({ service: name, level });
+type KitSettings = Pick<ServiceSettings, 'listenHost' | 'logLevel' | keyof TracingTable>;
+
+const createKit = async (name: string, settings: SettingsOf<KitSettings>): Promise<Kit> => {
+  const logger = createLogger({ service: name, level: settings.logLevel });
   const health = new Health();
   const lifecycle = new Lifecycle(systemClock, logger);
   const metrics = new Metrics(name);
+  const tracing = await startTracing(name, settings, logger);
+  lifecycle.onStop('tracing', () => tracing.close());
   lifecycle.onStop('metrics', () => metrics.close());
   lifecycle.onDrain('readiness', () => health.drain());
-  return { name, clock: systemClock, logger, health, lifecycle, metrics };
+  return { name, clock: systemClock, logger, health, lifecycle, metrics, tracing };
 };
 
 const createApp = async <T extends ServiceSettings>(
@@ -114,7 +123,7 @@ const createApp = async <T extends ServiceSettings>(
   settings: SettingsOf<T>,
   kit: Kit,
 ): Promise<NestFastifyApplication> => {
-  const { adapter, routes } = createHttp(kit.metrics);
+  const { adapter, routes } = createHttp(kit.metrics, kit.tracing);
   const module = await definition.module(settings, kit);
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     logger: nestLogger(kit.logger),
@@ -147,8 +156,8 @@ export const startService = async <const T extends ServiceSettings>(
     alsoKnown,
     ...(check === undefined ? {} : { check }),
   });
-  const common: SettingsOf<Pick<ServiceSettings, 'listenHost' | 'logLevel'>> = settings;
-  const kit = createKit(name, common.logLevel);
+  const common: SettingsOf<KitSettings> = settings;
+  const kit = await createKit(name, common);
   try {
     const app = await createApp(definition, settings, kit);
     await app.listen(definition.port?.(settings) ?? 0, common.listenHost);

@@ -3,17 +3,42 @@ import type { Actor, CallContext } from '@signalbox/contracts';
 
 /** W3C trace context, version 00; ids of zeros are invalid. */
 const pattern = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
+const sampledFlag = 1;
 
-/** Goes on with a valid incoming `traceparent` under a new span id, or begins a new sampled trace. */
+/** What a `traceparent` says. */
+export interface TraceContext {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly flags: number;
+}
+
+/** Reads a `traceparent`; undefined when it is not valid. */
+export const readTraceparent = (text: unknown): TraceContext | undefined => {
+  const [, traceId, spanId, flags] = typeof text === 'string' ? (pattern.exec(text) ?? []) : [];
+  if (traceId === undefined || spanId === undefined || flags === undefined) return undefined;
+  return { traceId, spanId, flags: Number.parseInt(flags, 16) };
+};
+
+export const writeTraceparent = ({ traceId, spanId, flags }: TraceContext): string =>
+  `00-${traceId}-${spanId}-${flags.toString(16).padStart(2, '0')}`;
+
+/** Whether the spans of this trace are recorded. */
+export const isSampled = (traceparent: string | undefined | null): boolean =>
+  typeof traceparent === 'string' && ((readTraceparent(traceparent)?.flags ?? 0) & sampledFlag) !== 0;
+
+/** Goes on with a valid incoming `traceparent` under a new span id, or begins a new trace that nobody records. */
 export const continueTrace = (incoming: unknown): string => {
-  const span = randomBytes(8).toString('hex');
-  const [, traceId, , flags] = typeof incoming === 'string' ? (pattern.exec(incoming) ?? []) : [];
-  return `00-${traceId ?? randomBytes(16).toString('hex')}-${span}-${flags ?? '01'}`;
+  const context = readTraceparent(incoming);
+  return writeTraceparent({
+    traceId: context?.traceId ?? randomBytes(16).toString('hex'),
+    spanId: randomBytes(8).toString('hex'),
+    flags: context?.flags ?? 0,
+  });
 };
 
 /** The trace id within a `traceparent`; undefined when it is not valid. */
 export const traceIdOf = (traceparent: string | undefined): string | undefined =>
-  traceparent === undefined ? undefined : pattern.exec(traceparent)?.[1];
+  readTraceparent(traceparent)?.traceId;
 
 /** Context of a new command or query: a random command id, from which the ids of its events derive. */
 export const newContext = (actor: Actor, traceparent?: string): CallContext => ({

@@ -4,7 +4,7 @@ import { connectBus } from '@signalbox/bus-nats';
 import { EventStore } from '@signalbox/event-store';
 import { openPostgresEventStore } from '@signalbox/event-store-postgres';
 import { openPool } from '@signalbox/postgres';
-import { CallClient, kitProviders, natsAccess, type Kit } from '@signalbox/service-kit';
+import { CallClient, kitProviders, natsAccess, type Kit, observeDatabase } from '@signalbox/service-kit';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { AgentsController } from './agents.controller.ts';
@@ -34,6 +34,7 @@ const openDatabase = (settings: ApiSettings, kit: Kit): pg.Pool => {
     url: settings.databaseUrl,
     max: settings.databaseConnections,
     applicationName: 'signalbox api',
+    onQuery: observeDatabase(kit.metrics),
     onError: (error) => kit.logger.warn('a connection to Postgres broke', { error }),
   });
   kit.lifecycle.onStop('postgres', () => pool.end());
@@ -74,7 +75,7 @@ const openCalls = async (settings: ApiSettings, kit: Kit): Promise<CallClient> =
 const openStreams = (settings: ApiSettings, kit: Kit): SseStreams => {
   const streams = new SseStreams(settings.maxStreams);
   kit.lifecycle.onDrain('live streams', () => streams.closeAll());
-  kit.metrics.gauge('api_live_streams', 'Open server-sent event streams', [], (gauge) =>
+  kit.metrics.gauge('signalbox_api_live_streams', 'Open server-sent event streams', [], (gauge) =>
     gauge.set(streams.count),
   );
   return streams;

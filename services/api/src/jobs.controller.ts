@@ -6,7 +6,7 @@ import {
   type JobAccepted,
   type JobDetail,
 } from '@signalbox/contracts';
-import { CallClient } from '@signalbox/service-kit';
+import { CallClient, describeRequest, jobIdAttribute } from '@signalbox/service-kit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { inputOf } from './http/input.ts';
 import { contextOf } from './identity/gate.ts';
@@ -38,6 +38,7 @@ export class JobsController {
       context,
       createPatience,
     );
+    describeRequest(request, { [jobIdAttribute]: accepted.jobId });
     void reply
       .status(accepted.repeated ? 200 : 201)
       .header('Location', apiRoutes.getJob.path.replace(':id', accepted.jobId));

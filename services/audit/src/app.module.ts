@@ -2,7 +2,7 @@ import type { DynamicModule } from '@nestjs/common';
 import { EventsTransport, connectBus } from '@signalbox/bus-nats';
 import { openPostgresEventStore } from '@signalbox/event-store-postgres';
 import { openPool } from '@signalbox/postgres';
-import { type Kit, type SettingsOf, kitProviders, natsAccess } from '@signalbox/service-kit';
+import { type Kit, type SettingsOf, kitProviders, natsAccess, observeDatabase } from '@signalbox/service-kit';
 import type pg from 'pg';
 import { DataSource } from 'typeorm';
 import type { settings } from './config.ts';
@@ -19,9 +19,10 @@ const queryConnections = 5;
 /** Two pools, so that no query of a person holds back the projector. */
 const openDatabase = async (
   { databaseUrl, readerPassword }: Values,
-  { lifecycle, logger, health }: Kit,
+  { lifecycle, logger, health, metrics }: Kit,
 ): Promise<{ pool: pg.Pool; source: DataSource }> => {
-  const pool = openPool({ url: databaseUrl, max: 4, applicationName: 'signalbox audit' });
+  const onQuery = observeDatabase(metrics);
+  const pool = openPool({ url: databaseUrl, max: 4, applicationName: 'signalbox audit', onQuery });
   lifecycle.onStop('database', () => pool.end());
   const onError = (error: unknown): void => logger.warn('a database connection broke', { error });
   const source = await openDataSource({ url: databaseUrl, maxConnections: queryConnections, onError });

@@ -22,13 +22,13 @@ export const start = (env: Env) =>
     check: checkNatsAccess,
     port: ({ port }) => port,
     module: appModule,
-    transports: (app, { logger }, values) => [
+    transports: (app, kit, values) => [
       app.get(EventsTransport),
       new CallServer({
         nats: natsAccess(values, 'audit'),
         service: 'audit',
         answers: calls(app.get(DataSource), app.get(PositionWatch)),
-        logger,
+        kit,
       }),
     ],
   });

@@ -1,7 +1,7 @@
 import { EventsTransport } from '@signalbox/bus-nats';
 import type { EventStore, Running } from '@signalbox/event-store';
 import { type PostgresReaderState, type Term, lead, openLease } from '@signalbox/postgres';
-import type { Kit } from '@signalbox/service-kit';
+import { type Kit, observedEvents, showReader } from '@signalbox/service-kit';
 import type pg from 'pg';
 import { consumers } from './consumers.ts';
 import type { PositionWatch } from './position-watch.ts';
@@ -50,18 +50,7 @@ const endWhenRedriven = (
 };
 
 const addMetrics = ({ kit: { metrics } }: ProjectorOptions, projector: () => Projector | undefined) => {
-  metrics.gauge(
-    'signalbox_audit_lag_seconds',
-    'Age of the oldest event that is not in the tables yet',
-    [],
-    (gauge) => gauge.set((projector()?.reader()?.lagMs() ?? 0) / 1000),
-  );
-  metrics.gauge('signalbox_audit_parked_streams', 'Streams with parked events', [], (gauge) =>
-    gauge.set(projector()?.reader()?.status().parkedStreams ?? 0),
-  );
-  metrics.gauge('signalbox_audit_leader', '1 in the replica that projects', [], (gauge) =>
-    gauge.set(projector()?.reader() === undefined ? 0 : 1),
-  );
+  showReader(metrics, projectorName, () => projector()?.reader());
   const events = metrics.counter('signalbox_audit_events_total', 'Events written');
   const batches = metrics.counter(
     'signalbox_audit_batches_total',
@@ -100,7 +89,7 @@ export const createProjector = async (options: ProjectorOptions): Promise<Projec
     consumers: consumers({ partitions: new Partitions(), onProjected }),
     log: kit.logger,
     now: () => kit.clock.nowMs(),
-    on: { moved: (position) => watch.advance(position) },
+    on: { moved: (position) => watch.advance(position), handled: observedEvents(kit, projectorName) },
     run: (start) =>
       lead({
         lease,

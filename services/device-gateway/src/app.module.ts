@@ -3,7 +3,7 @@ import { subjects } from '@signalbox/contracts';
 import { type EventStore } from '@signalbox/event-store';
 import { openPostgresEventStore } from '@signalbox/event-store-postgres';
 import { migrate, openPool } from '@signalbox/postgres';
-import { type Kit, type SettingsOf, kitProviders, natsAccess } from '@signalbox/service-kit';
+import { type Kit, type SettingsOf, kitProviders, natsAccess, observeDatabase } from '@signalbox/service-kit';
 import type { DynamicModule } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { AgentDoor } from './agent-door.ts';
@@ -49,7 +49,11 @@ export class Gateway {
   }
 }
 
-const doorOf = (gateway: Gateway, values: SettingsOf<typeof settings>, { clock, logger }: Kit): AgentDoor => {
+const doorOf = (
+  gateway: Gateway,
+  values: SettingsOf<typeof settings>,
+  { clock, logger, tracing }: Kit,
+): AgentDoor => {
   const now = (): string => clock.now();
   const { pool, store, open, documents, credentials, leases, output } = gateway;
   return new AgentDoor({
@@ -59,6 +63,8 @@ const doorOf = (gateway: Gateway, values: SettingsOf<typeof settings>, { clock, 
       documents,
       leases,
       output,
+      tracing,
+      agentTracing: tracing.as('agent'),
       now,
       isRevoked: (agentId) => credentials.isRevoked(agentId),
       leaseMs: (kind) => (kind === 'device' ? values.deviceLeaseMs : values.workerLeaseMs),
@@ -75,7 +81,12 @@ export class AppModule {}
 
 /** Opens what the gateway needs and registers its closing. */
 export const appModule = async (values: SettingsOf<typeof settings>, kit: Kit): Promise<DynamicModule> => {
-  const pool = openPool({ url: values.databaseUrl, applicationName: 'signalbox device-gateway', max: 16 });
+  const pool = openPool({
+    url: values.databaseUrl,
+    applicationName: 'signalbox device-gateway',
+    max: 16,
+    onQuery: observeDatabase(kit.metrics),
+  });
   kit.lifecycle.onStop('database', () => pool.end());
   const nc = await connectBus({
     ...natsAccess(values, 'device-gateway'),

@@ -7,6 +7,12 @@ import {
   handleCommand,
   load,
 } from '@signalbox/event-store';
+import {
+  type Tracing,
+  assignmentIdAttribute,
+  attemptAttribute,
+  jobIdAttribute,
+} from '@signalbox/service-kit';
 import type { AgentIdentity } from './credentials.ts';
 import type { JobDocuments } from './job-documents.ts';
 import { type OpenAssignment, evolveOpen } from './open.ts';
@@ -23,7 +29,27 @@ export interface AttemptDeps {
   readonly leaseMs: (kind: AgentIdentity['kind']) => number;
   readonly now: () => string;
   readonly onError: (message: string, error: unknown) => void;
+  readonly tracing: Tracing;
 }
+
+/** What every span of an attempt says. */
+export const attemptAttributes = ({ jobId, targetId, attempt }: AttemptRef) => ({
+  [jobIdAttribute]: jobId,
+  [assignmentIdAttribute]: assignmentId(jobId, targetId),
+  [attemptAttribute]: attempt,
+});
+
+/** Does something with an open attempt within its job's trace: the events of the work follow from its span. */
+export const traced = <T>(
+  deps: AttemptDeps,
+  name: string,
+  ref: AttemptRef,
+  open: OpenAssignment,
+  work: (open: OpenAssignment) => Promise<T>,
+): Promise<T> =>
+  deps.tracing.run(name, { parent: open.traceparent, attributes: attemptAttributes(ref) }, (span) =>
+    work({ ...open, traceparent: span.traceparent ?? open.traceparent }),
+  );
 
 const readPage = 1000;
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { type OutputChunk, type RecordedEvent, positionStart } from '@signalbox/contracts';
 import { InMemoryEventStore } from '@signalbox/event-store/testing';
 import { migrate, openPool } from '@signalbox/postgres';
+import { noTracing } from '@signalbox/service-kit';
 import { Story, type TestDatabase, createDatabase } from '@signalbox/testkit';
 import type { Pool } from 'pg';
 import { claim, renew } from './attempts.ts';
@@ -63,6 +64,8 @@ const replica = (db: Pool = pool, leaseMs = 60_000): ReportDeps => ({
   output: new Output(new OutputTable(db), () => undefined),
   isRevoked: () => false,
   leaseMs: () => leaseMs,
+  tracing: noTracing,
+  agentTracing: noTracing,
   now,
   onError: (message, error) => {
     throw new Error(message, { cause: error });

@@ -10,7 +10,7 @@ import {
 } from '@signalbox/contracts';
 import { type AgentWord, type AssignmentCommand, assignment, job } from '@signalbox/domain';
 import { load } from '@signalbox/event-store';
-import { type AttemptDeps, decideOn, find, refresh } from './attempt-state.ts';
+import { type AttemptDeps, decideOn, find, refresh, traced } from './attempt-state.ts';
 import type { AgentIdentity } from './credentials.ts';
 import { type OpenAssignment, isRunBy } from './open.ts';
 import type { Lease } from './tables/leases.ts';
@@ -123,7 +123,7 @@ export const claim = async (deps: AttemptDeps, agent: AgentIdentity, ref: Attemp
   if (!(await deps.leases.take(lease, deps.leaseMs(agent.kind)))) {
     throw new DomainError('not-claimable', 'expected a free attempt, got one that another agent is claiming');
   }
-  await appendClaim(deps, lease, open, command);
+  await traced(deps, 'claim', ref, open, (within) => appendClaim(deps, lease, within, command));
   return offerOf(deps, agent, deps.open.get(lease.assignmentId) ?? open, created, {
     claimed: true,
     resumed: false,

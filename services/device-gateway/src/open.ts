@@ -28,6 +28,12 @@ const assignedBy = (event: Event<'JobAssigned'>): OpenAssignment => ({
   traceparent: event.traceparent ?? null,
 });
 
+/** What follows from the claim follows from its span. */
+const claimedBy = (open: OpenAssignment, event: Event) =>
+  open.claimedAt === null
+    ? { claimedAt: event.occurredAt, traceparent: event.traceparent ?? open.traceparent }
+    : {};
+
 /** The open attempt after one more event; undefined where there is none (any more). Passed versions change nothing. */
 export const evolveOpen = (open: OpenAssignment | undefined, event: Event): OpenAssignment | undefined => {
   if (event.type === 'JobCancelRequested') return open && { ...open, cancelRequested: true };
@@ -39,7 +45,7 @@ export const evolveOpen = (open: OpenAssignment | undefined, event: Event): Open
     case 'SCHEDULED':
       return { ...open, loaded };
     case 'IN_PROGRESS':
-      return { ...open, loaded, claimedAt: open.claimedAt ?? event.occurredAt };
+      return { ...open, loaded, ...claimedBy(open, event) };
     default:
       return undefined;
   }

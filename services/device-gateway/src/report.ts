@@ -12,13 +12,17 @@ import {
 } from '@signalbox/contracts';
 import { assignment } from '@signalbox/domain';
 import { load } from '@signalbox/event-store';
-import { type AttemptDeps, decideOn, find } from './attempt-state.ts';
+import type { Tracing } from '@signalbox/service-kit';
+import { exportAgentTrace } from './agent-trace.ts';
+import { type AttemptDeps, decideOn, find, traced } from './attempt-state.ts';
 import type { AgentIdentity } from './credentials.ts';
 import { type OpenAssignment, isRunBy } from './open.ts';
 import type { Output } from './output.ts';
 import type { AttemptKey, Tail } from './tables/output.ts';
 
 export interface ReportDeps extends AttemptDeps {
+  /** Spans in the name of the agents. */
+  readonly agentTracing: Tracing;
   readonly output: Output;
   /** Keeps a word that changed nothing. */
   readonly keepEvidence: (
@@ -136,8 +140,40 @@ const repeatOrRefuse = async (
 
 const isEnded = (error: unknown): boolean => error instanceof DomainError && error.code === 'attempt-ended';
 
+/** Last output, check of the whole output, then the event. */
+const endAttempt = async (
+  deps: ReportDeps,
+  agent: AgentIdentity,
+  report: ReportStatus,
+  open: OpenAssignment,
+): Promise<Omit<StatusTaken, 'next'>> => {
+  const key = keyOf(open, deps.now());
+  if (report.output.length > 0) await deps.output.append(key, report.output);
+  const tail = await checkedTail(deps, key, report);
+  const { exitCode, signal, executedSteps, failedStep, status } = report;
+  const result = {
+    exitCode,
+    signal,
+    executedSteps,
+    failedStep,
+    outputBytes: tail.bytes,
+    outputHash: tail.hash.toString('hex'),
+  };
+  const { jobId, targetId } = open;
+  const { attempt } = open.assigned;
+  const word = { jobId, targetId, attempt, agentId: agent.agentId };
+  const command = { type: 'ReportEnd', ...word, status, reason: reasonOf(report), result } as const;
+  const outcome = await decideOn(deps, word, command, open);
+  deps.output.forget(key);
+  // The row has served; the sweep takes what a failure leaves.
+  deps.leases
+    .drop({ assignmentId: open.id, attempt, agentId: agent.agentId })
+    .catch((error: unknown) => deps.onError('lease of an ended attempt was not deleted', error));
+  return { position: outcome.position, repeated: outcome.repeated };
+};
+
 /**
- * Takes the end of an attempt: last output, check of the whole output, then the event.
+ * Takes the end of an attempt.
  *
  * @throws DomainError `attempt-ended`, `output-gap`, `output-mismatch`
  */
@@ -149,28 +185,11 @@ export const takeStatus = async (
 ): Promise<Omit<StatusTaken, 'next'>> => {
   try {
     const open = await running(deps, agent, ref);
-    const key = keyOf(open, deps.now());
-    if (report.output.length > 0) await deps.output.append(key, report.output);
-    const tail = await checkedTail(deps, key, report);
-    const { exitCode, signal, executedSteps, failedStep, status } = report;
-    const result = {
-      exitCode,
-      signal,
-      executedSteps,
-      failedStep,
-      outputBytes: tail.bytes,
-      outputHash: tail.hash.toString('hex'),
-    };
-    const { jobId, targetId, attempt } = ref;
-    const word = { jobId, targetId, attempt, agentId: agent.agentId };
-    const command = { type: 'ReportEnd', ...word, status, reason: reasonOf(report), result } as const;
-    const outcome = await decideOn(deps, ref, command, open);
-    deps.output.forget(key);
-    // The row has served; the sweep takes what a failure leaves.
-    deps.leases
-      .drop({ assignmentId: open.id, attempt, agentId: agent.agentId })
-      .catch((error: unknown) => deps.onError('lease of an ended attempt was not deleted', error));
-    return { position: outcome.position, repeated: outcome.repeated };
+    const taken = await traced(deps, 'status', ref, open, (within) =>
+      endAttempt(deps, agent, report, within),
+    );
+    if (!taken.repeated) exportAgentTrace(deps, agent, ref, open, report);
+    return taken;
   } catch (error) {
     if (!isEnded(error)) throw error;
   }

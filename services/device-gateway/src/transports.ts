@@ -8,6 +8,7 @@ import {
   type NatsAccess,
   type SettingsOf,
   observeReader,
+  observedEvents,
 } from '@signalbox/service-kit';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import type { AgentDoor } from './agent-door.ts';
@@ -34,6 +35,7 @@ export const projectorTransport = async (gateway: Gateway, kit: Kit): Promise<Cu
     state,
     consumers: projectorConsumers(),
     log: kit.logger,
+    on: { handled: observedEvents(kit, projector, false) },
     run: (start) =>
       lead({
         lease,
@@ -56,6 +58,7 @@ export const startFollower = async (gateway: Gateway, kit: Kit): Promise<void> =
   let reader: Reader | undefined;
   const stopping = new AbortController();
   observeReader(kit, 'gateway-follower', () => reader, true);
+  const handled = observedEvents(kit, 'gateway-follower', false);
   const begin = async (): Promise<Reader> => {
     const loaded = await loadOpen(pool, projector);
     gateway.forget();
@@ -67,6 +70,7 @@ export const startFollower = async (gateway: Gateway, kit: Kit): Promise<void> =
       state: new MemoryReaderState('gateway-follower', loaded.position, () => kit.clock.nowMs()),
       consumers: followerConsumers({ open, documents, credentials }),
       log: kit.logger,
+      on: { handled },
     });
   };
   reader = await begin();
@@ -153,5 +157,5 @@ export const callTransport = (
     nats,
     service: 'device-gateway',
     answers: calls(door.enrolment, gateway.output),
-    logger: kit.logger,
+    kit,
   });

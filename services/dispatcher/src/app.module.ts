@@ -10,7 +10,7 @@ import {
   openPool,
   openReaderState,
 } from '@signalbox/postgres';
-import { type Kit, type SettingsOf, kitProviders, natsAccess } from '@signalbox/service-kit';
+import { type Kit, type SettingsOf, kitProviders, natsAccess, observeDatabase } from '@signalbox/service-kit';
 import type { DynamicModule } from '@nestjs/common';
 import type { Pool } from 'pg';
 import type { settings } from './config.ts';
@@ -37,7 +37,11 @@ export class AppModule {}
 
 /** Opens what the dispatcher needs and registers its closing. */
 export const appModule = async (values: SettingsOf<typeof settings>, kit: Kit): Promise<DynamicModule> => {
-  const pool = openPool({ url: values.databaseUrl, applicationName: 'signalbox dispatcher' });
+  const pool = openPool({
+    url: values.databaseUrl,
+    applicationName: 'signalbox dispatcher',
+    onQuery: observeDatabase(kit.metrics),
+  });
   kit.lifecycle.onStop('database', () => pool.end());
   const nc = await connectBus({
     ...natsAccess(values, 'dispatcher'),

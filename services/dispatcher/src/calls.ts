@@ -1,5 +1,5 @@
 import type { EventStore } from '@signalbox/event-store';
-import { type Answer, type Kit, answer, traceIdOf } from '@signalbox/service-kit';
+import { type Answer, type Kit, answer } from '@signalbox/service-kit';
 import { cancelJob } from './cancel.ts';
 
 /** The calls that the dispatcher answers, in the replica that leads. */
@@ -7,13 +7,11 @@ export const calls = (store: EventStore, { clock, logger }: Kit): readonly Answe
   answer('cancelJob', async (request, context) => {
     const { jobId } = request;
     const done = await cancelJob(store, request, context, () => clock.now());
-    const traceId = traceIdOf(context.traceparent);
     logger.info('cancel asked for', {
       correlationId: jobId,
       jobId,
       principalId: context.actor.id,
       code: done.outcome,
-      traceId,
     });
     return done;
   }),

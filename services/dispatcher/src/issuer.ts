@@ -1,9 +1,15 @@
 import { DomainError } from '@signalbox/contracts';
 import type { EventStore, Running } from '@signalbox/event-store';
-import type { Logger } from '@signalbox/service-kit';
+import {
+  type Logger,
+  type Tracing,
+  assignmentIdAttribute,
+  attemptAttribute,
+  jobIdAttribute,
+} from '@signalbox/service-kit';
 import type { Pool } from 'pg';
 import { issueIntent } from './intents.ts';
-import type { QueueRow } from './row.ts';
+import type { Intent, QueueRow } from './row.ts';
 import { dueTargets, expireDeadlines, idleTargets, overdueIntents, takeSlots } from './tables/queue.ts';
 
 /** An intent that the log has not shown after this long is issued again. */
@@ -14,6 +20,7 @@ export interface IssuerDeps {
   readonly store: EventStore;
   readonly pool: Pool;
   readonly logger: Logger;
+  readonly tracing: Tracing;
   readonly now: () => string;
   readonly tickMs: number;
   /** True while the reader follows: rows are then what the log says, up to a moment. */
@@ -64,7 +71,7 @@ export class Issuer implements Running {
     if (row.intent === null) return;
     const fields = { jobId: row.jobId, correlationId: row.jobId, targetId: row.targetId, detail: row.intent };
     try {
-      const { position } = await issueIntent(this.#deps.store, row, row.intent, this.#deps.now());
+      const { position } = await this.#traced(row, row.intent);
       this.#deps.logger.debug('intent carried out', { ...fields, position });
     } catch (error) {
       const refused = error instanceof DomainError;
@@ -76,6 +83,19 @@ export class Issuer implements Running {
         },
       );
     }
+  }
+
+  /** The decision in its job's trace: what the event causes follows from this span. */
+  #traced(row: QueueRow, intent: Intent) {
+    const { tracing, store, now } = this.#deps;
+    const attributes = {
+      [jobIdAttribute]: row.jobId,
+      [assignmentIdAttribute]: row.assignmentId,
+      [attemptAttribute]: intent === 'assign' ? row.attempts + 1 : row.attempts,
+    };
+    return tracing.run(intent, { parent: row.traceparent, attributes }, ({ traceparent = null }) =>
+      issueIntent(store, { ...row, traceparent }, intent, now()),
+    );
   }
 
   #begin(): void {

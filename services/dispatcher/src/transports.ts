@@ -1,7 +1,14 @@
 import { EventsTransport } from '@signalbox/bus-nats';
 import type { Leadership, Running } from '@signalbox/event-store';
 import { lead } from '@signalbox/postgres';
-import { CallServer, type Kit, type SettingsOf, natsAccess, observeReader } from '@signalbox/service-kit';
+import {
+  CallServer,
+  type Kit,
+  type SettingsOf,
+  natsAccess,
+  observeReader,
+  observedEvents,
+} from '@signalbox/service-kit';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
 import type { Dispatcher } from './app.module.ts';
 import { calls } from './calls.ts';
@@ -26,7 +33,7 @@ export const transports = (
     nats: natsAccess(values, 'dispatcher'),
     service: 'dispatcher',
     answers,
-    logger,
+    kit,
     held: true,
   });
 
@@ -35,6 +42,7 @@ export const transports = (
       store,
       pool,
       logger,
+      tracing: kit.tracing,
       now: () => clock.now(),
       tickMs: values.tickMs,
       isFollowing: () => events.reader()?.status().activity === 'following',
@@ -66,6 +74,7 @@ export const transports = (
     state,
     consumers: consumers(values.deviceLeaseMs, (rows) => issuer?.issue(rows)),
     log: logger,
+    on: { handled: observedEvents(kit, 'dispatcher') },
     run,
   });
   observeReader(kit, 'dispatcher', () => events.reader());

@@ -3,7 +3,14 @@ import { type Relay, connectBus, startRelay } from '@signalbox/bus-nats';
 import { openPostgresEventStore } from '@signalbox/event-store-postgres';
 import { EventStore } from '@signalbox/event-store';
 import { lead, openLease, openPool } from '@signalbox/postgres';
-import { type Kit, type SettingsOf, kitProviders, natsAccess } from '@signalbox/service-kit';
+import {
+  type Kit,
+  type SettingsOf,
+  kitProviders,
+  natsAccess,
+  observeDatabase,
+  observeRelay,
+} from '@signalbox/service-kit';
 import type { DynamicModule } from '@nestjs/common';
 import { type settings, relayAccess } from './config.ts';
 
@@ -16,6 +23,7 @@ const startLeadingRelay = async (
 ): Promise<void> => {
   const nc = await connectBus({ ...relayAccess(values), name: 'relay', waitForServer: true });
   kit.lifecycle.onStop('relay connection', () => nc.close());
+  const published = observeRelay(kit);
   let relay: Relay | undefined;
   const leadership = lead({
     lease: await openLease({ pool, name: 'relay' }),
@@ -26,6 +34,7 @@ const startLeadingRelay = async (
         lease: { stillHeld: () => term.holds() },
         options: { maxAgeMs: values.eventsMaxAgeMs, replicas: values.eventsReplicas },
         on: {
+          published,
           error: (error) => kit.logger.warn('relay failed and tries again', { error }),
           status: ({ halted }) => {
             if (halted !== undefined)
@@ -42,14 +51,8 @@ const startLeadingRelay = async (
     const halted = leadership.isLeader() ? relay?.status().halted : undefined;
     if (halted !== undefined) throw new Error(`${halted.reason}: ${halted.detail}`);
   });
-  kit.metrics.gauge('signalbox_relay_leader', '1 in the replica whose relay publishes', [], (gauge) =>
+  kit.metrics.gauge('signalbox_relay_active', '1 in the replica whose relay publishes', [], (gauge) =>
     gauge.set(leadership.isLeader() ? 1 : 0),
-  );
-  kit.metrics.gauge(
-    'signalbox_relay_published_events',
-    'Events published since the relay started',
-    [],
-    (gauge) => gauge.set(relay?.status().published ?? 0),
   );
 };
 
@@ -57,7 +60,11 @@ export class AppModule {}
 
 /** Opens what the scheduler needs and registers its closing; the relay competes for its lease from now on. */
 export const appModule = async (values: SettingsOf<typeof settings>, kit: Kit): Promise<DynamicModule> => {
-  const pool = openPool({ url: values.databaseUrl, applicationName: 'signalbox scheduler' });
+  const pool = openPool({
+    url: values.databaseUrl,
+    applicationName: 'signalbox scheduler',
+    onQuery: observeDatabase(kit.metrics),
+  });
   kit.lifecycle.onStop('database', () => pool.end());
   const nc = await connectBus({ ...natsAccess(values, 'scheduler'), name: 'scheduler', waitForServer: true });
   kit.lifecycle.onStop('bus', () => nc.close());

@@ -1,5 +1,5 @@
 import type { EventStore } from '@signalbox/event-store';
-import { type Answer, type Kit, answer, traceIdOf } from '@signalbox/service-kit';
+import { type Answer, type Kit, answer } from '@signalbox/service-kit';
 import { createJob } from './create-job.ts';
 
 /** The calls that the scheduler answers. */
@@ -11,7 +11,6 @@ export const calls = (store: EventStore, { clock, logger }: Kit): readonly Answe
       jobId: accepted.jobId,
       principalId: context.actor.id,
       position: accepted.position,
-      traceId: traceIdOf(context.traceparent),
     });
     return accepted;
   }),

@@ -18,7 +18,7 @@ export const start = (env: Env) =>
         nats: natsAccess(values, 'scheduler'),
         service: 'scheduler',
         answers: calls(app.get(EventStore), kit),
-        logger: kit.logger,
+        kit,
       }),
     ],
   });

@@ -151,6 +151,41 @@ export const OutputStored = z
   .meta({ id: 'OutputStored', description: 'Where the attempt’s output stands now' });
 export type OutputStored = z.output<typeof OutputStored>;
 
+const sinceStart = z.int().min(0).max(limits.traceMs);
+
+/** What an agent tells of an attempt for its job's trace; milliseconds count from the agent's start of the attempt. */
+export const AttemptTrace = z
+  .strictObject({
+    endMs: sinceStart.meta({ description: 'When the attempt ended' }),
+    steps: z
+      .array(
+        z.strictObject({
+          name: z.string().max(128),
+          startMs: sinceStart,
+          endMs: sinceStart,
+          exitCode: z
+            .int()
+            .min(-1)
+            .max(255)
+            .nullable()
+            .meta({ description: 'Null where the step did not exit' }),
+        }),
+      )
+      .max(limits.steps + 1)
+      .meta({ description: 'The steps that were started, the final step included' }),
+    output: z
+      .strictObject({
+        startMs: sinceStart,
+        endMs: sinceStart,
+        requests: z.int().min(1),
+        chunks: z.int().min(0),
+      })
+      .optional()
+      .meta({ description: 'Sending of output before the final status: from the first request to the last' }),
+  })
+  .meta({ id: 'AttemptTrace' });
+export type AttemptTrace = z.output<typeof AttemptTrace>;
+
 /** `POST …/status`: the end of an attempt. */
 export const ReportStatus = z
   .strictObject({
@@ -179,6 +214,10 @@ export const ReportStatus = z
       .strictObject({ waitMs: z.int().min(0).max(limits.pollWaitMs).default(0) })
       .optional()
       .meta({ description: 'Ask for the next job in the same request' }),
+    trace: AttemptTrace.optional().meta({
+      description:
+        'For the job’s trace; useful where the last bit of the offer’s `traceparent` is set. The gateway exports it as spans',
+    }),
   })
   .superRefine(storableBesidesOutput)
   .meta({ id: 'ReportStatus' });

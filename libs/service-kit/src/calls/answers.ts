@@ -11,7 +11,8 @@ import {
 import { z } from 'zod';
 import { domainErrorOf } from '../http-problems.ts';
 import { type Logger } from '../logger.ts';
-import { traceIdOf } from '../trace.ts';
+import { jobIdAttribute } from '../tracing/event-attributes.ts';
+import type { Attributes, Tracing } from '../tracing/tracing.ts';
 
 /** What travels as a request. */
 const CallMessage = z.object({ context: CallContext, request: z.unknown() });
@@ -20,7 +21,12 @@ const CallMessage = z.object({ context: CallContext, request: z.unknown() });
 export interface Answer {
   readonly call: CallName;
   readonly subject: string;
-  readonly reply: (message: unknown, logger: Logger) => Promise<Reply<unknown>>;
+  readonly reply: (message: unknown, to: AnswerKit) => Promise<Reply<unknown>>;
+}
+
+export interface AnswerKit {
+  readonly logger: Logger;
+  readonly tracing: Tracing;
 }
 
 /** Decodes the request of a call. Throws DomainError `invalid-request` that names each wrong field. */
@@ -47,17 +53,50 @@ export const answer = <N extends CallName>(
 ): Answer => ({
   call,
   subject: calls[call].subject,
-  reply: async (message, logger) => {
-    let traceId: string | undefined;
+  reply: async (message, { logger, tracing }) => {
     try {
       const { context, request } = parseRequest(CallMessage, message, 'call');
-      traceId = traceIdOf(context.traceparent);
-      return { ok: true, value: await handler(decodeRequest(call, request), context) };
+      const { subject } = calls[call];
+      const start = {
+        parent: context.traceparent,
+        kind: 'consumer',
+        attributes: attributesOf(subject),
+      } as const;
+      return await tracing.run(`process ${subject}`, start, async (span) => {
+        const { traceparent } = span;
+        const within = traceparent === undefined ? context : { ...context, traceparent };
+        const value = await loggingFailure(call, logger, async () =>
+          handler(decodeRequest(call, request), within),
+        );
+        span.set({ [jobIdAttribute]: jobOf(value) ?? jobOf(request) });
+        return { ok: true, value };
+      });
     } catch (error) {
-      const refusal = domainErrorOf(error);
-      if (refusal.code === 'internal') logger.error('call failed', { call, traceId, error });
-      if (refusal.code === 'unavailable') logger.warn('call failed by an outage', { call, traceId, error });
-      return refusalOf(refusal);
+      return refusalOf(domainErrorOf(error));
     }
   },
 });
+
+/** Within the call's trace, so that the line carries its ids. */
+const loggingFailure = async <T>(call: CallName, logger: Logger, work: () => Promise<T>): Promise<T> => {
+  try {
+    return await work();
+  } catch (error) {
+    const { code } = domainErrorOf(error);
+    if (code === 'internal') logger.error('call failed', { call, error });
+    if (code === 'unavailable') logger.warn('call failed by an outage', { call, error });
+    throw error;
+  }
+};
+
+const attributesOf = (subject: string): Attributes => ({
+  'messaging.system': 'nats',
+  'messaging.operation.name': 'process',
+  'messaging.operation.type': 'process',
+  'messaging.destination.name': subject,
+});
+
+const jobOf = (value: unknown): string | undefined =>
+  typeof value === 'object' && value !== null && 'jobId' in value && typeof value.jobId === 'string'
+    ? value.jobId
+    : undefined;

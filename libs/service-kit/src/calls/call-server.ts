@@ -3,15 +3,17 @@ import type { Reply } from '@signalbox/contracts';
 import { ServerNats, type CustomTransportStrategy } from '@nestjs/microservices';
 import { withinMs } from '../lifecycle.ts';
 import { type Logger } from '../logger.ts';
+import { type Metrics } from '../metrics.ts';
 import { type NatsAccess, natsOptions } from '../nats-access.ts';
-import type { Answer } from './answers.ts';
+import { processSeconds } from '../tracing/instruments.ts';
+import type { Answer, AnswerKit } from './answers.ts';
 
 export interface CallServerOptions {
   readonly nats: NatsAccess;
   /** Queue group: of all replicas of the service that are subscribed, one gets each call. */
   readonly service: string;
   readonly answers: readonly Answer[];
-  readonly logger: Logger;
+  readonly kit: AnswerKit & { readonly metrics: Metrics };
   /** Start without subscribing; `release()` begins to answer. */
   readonly held?: boolean;
 }
@@ -29,16 +31,18 @@ export class CallServer extends ServerNats implements CustomTransportStrategy {
   readonly #service: string;
   readonly #answers: readonly Answer[];
   readonly #log: Logger;
+  readonly #kit: CallServerOptions['kit'];
   readonly #running = new Set<Promise<unknown>>();
   #client: NatsConnection | undefined;
   #subscribed: Subscription[] = [];
   #held: boolean;
 
-  constructor({ nats, service, answers, logger, held = false }: CallServerOptions) {
+  constructor({ nats, service, answers, kit, held = false }: CallServerOptions) {
     super(natsOptions(nats, `${service} calls`));
     this.#service = service;
     this.#answers = answers;
-    this.#log = logger;
+    this.#kit = kit;
+    this.#log = kit.logger;
     this.#held = held;
     for (const each of answers)
       this.addHandler(each.subject, (message: unknown) => this.#answer(each, message));
@@ -114,7 +118,11 @@ export class CallServer extends ServerNats implements CustomTransportStrategy {
   }
 
   #answer(each: Answer, message: unknown): Promise<unknown> {
-    const reply = each.reply(message, this.#log).then((value) => this.#fitting(value));
+    const observe = processSeconds(this.#kit.metrics, each.subject, this.#service);
+    const reply = each.reply(message, this.#kit).then((value) => {
+      observe(value.ok ? undefined : value.refusal.code);
+      return this.#fitting(value);
+    });
     this.#running.add(reply);
     void reply.finally(() => this.#running.delete(reply));
     return reply;

@@ -2,7 +2,14 @@ import { connectBus, startRelay, type NatsConnection } from '@signalbox/bus-nats
 import { type EventStore } from '@signalbox/event-store';
 import { openPostgresEventStore } from '@signalbox/event-store-postgres';
 import { openPool } from '@signalbox/postgres';
-import { CallServer, createLogger, type Answer, type Service } from '@signalbox/service-kit';
+import {
+  CallServer,
+  Metrics,
+  createLogger,
+  noTracing,
+  type Answer,
+  type Service,
+} from '@signalbox/service-kit';
 import { createDatabase, startTestNats, type TestDatabase, type TestNats } from '@signalbox/testkit';
 import type pg from 'pg';
 import { start } from '../main.ts';
@@ -47,7 +54,8 @@ export const send = (url: string, method: string, options: RequestOptions = {}):
 
 const startCalls = (natsUrl: string, service: string, answers: readonly Answer[]): Promise<CallServer> => {
   const logger = createLogger({ service, level: 'silent' });
-  const server = new CallServer({ nats: { url: natsUrl }, service, answers, logger });
+  const kit = { logger, tracing: noTracing, metrics: new Metrics(service) };
+  const server = new CallServer({ nats: { url: natsUrl }, service, answers, kit });
   return new Promise((resolve, reject) => {
     void server.listen((error) =>
       error === undefined ? resolve(server) : reject(new Error('no NATS', { cause: error })),

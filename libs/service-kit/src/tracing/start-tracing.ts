@@ -1,0 +1,17 @@
+import type { Logger } from '../logger.ts';
+import { noTracing, type Tracing } from './tracing.ts';
+import type { TracingValues } from './tracing-settings.ts';
+
+const version = '0.1.0';
+
+/** Tracing as the settings want it. Without a collector no module of OpenTelemetry's SDK is loaded. */
+export const startTracing = async (
+  service: string,
+  values: TracingValues,
+  logger: Logger,
+): Promise<Tracing> => {
+  const endpoint = values.otlpEndpoint;
+  if (endpoint === undefined) return noTracing;
+  const { startOtlpTracing } = await import('./otlp-tracing.ts');
+  return startOtlpTracing({ service, version, values, endpoint, logger });
+};
