@@ -38,6 +38,7 @@ export const settingsPage = async (): Promise<string> => {
     '<!-- Generated from the services’ config.ts by `npm run generate`; do not edit. -->',
     '# Settings',
     'Services are configured by environment variables only, read once at start. Unknown names with our prefix, unreadable values and contradictions stop the start with all problems listed; values are never printed.',
+    'A secret and a URL may stand in a file instead: `<variable>_FILE` names it, such as `DATABASE_URL_FILE=/run/secrets/database-url`.',
   ];
   for (const service of services()) {
     const rows = describeSettings(await tableOf(service)).map((each) => [

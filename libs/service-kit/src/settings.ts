@@ -1,4 +1,5 @@
 import { natsSettings } from './nats-settings.ts';
+import { secretFileOf, textOf } from './secret-file.ts';
 import { SettingProblem, setting, type Setting } from './setting.ts';
 import { tracingSettings } from './tracing/tracing-settings.ts';
 
@@ -70,15 +71,12 @@ export const defineSettings = <const T extends SettingsTable>(table: T): T => {
 };
 
 const readOne = (each: Setting<unknown>, env: Env, problems: SettingsProblem[]): unknown => {
-  const given = env[each.env];
-  const text = given === undefined || given === '' ? each.standard : given;
-  if (text === undefined) {
+  try {
+    const text = textOf(each, env) ?? each.standard;
+    if (text !== undefined) return each.parse(text);
     if (!each.optional)
       problems.push({ env: each.env, message: `expected a value (${each.notation}), got none` });
     return undefined;
-  }
-  try {
-    return each.parse(text);
   } catch (error) {
     if (!(error instanceof SettingProblem)) throw error;
     problems.push({ env: each.env, message: error.message });
@@ -120,7 +118,8 @@ export const loadSettings = <const T extends SettingsTable>(
 };
 
 /** Environment variables of a table; give them as `alsoKnown` to services that share its environment. */
-export const settingNames = (table: SettingsTable): string[] => Object.values(table).map((each) => each.env);
+export const settingNames = (table: SettingsTable): string[] =>
+  Object.values(table).flatMap((each) => (each.secret ? [each.env, secretFileOf(each.env)] : [each.env]));
 
 /** One row of the generated settings page. */
 export interface SettingDescription {
