@@ -6,7 +6,7 @@ import { reasons } from './tools/lint/reasons.ts';
 
 const specs = ['**/*.spec.ts', '**/*.spec.tsx', '**/src/testing/**'];
 /** Code that helps specs, and programs for developers: they read the environment, and no user depends on them. */
-const aids = ['libs/testkit/**', 'libs/embedded/**', 'tools/**', 'bench/**', 'e2e/**'];
+const aids = ['libs/testkit/**', 'libs/embedded/**', 'tools/**', 'bench/**', 'e2e/**', 'deploy/**'];
 const pure = ['libs/contracts/**', 'libs/domain/**', 'libs/event-store/**', 'libs/api-client/**'];
 
 const forbid = (selector, message) => ({ selector, message });

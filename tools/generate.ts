@@ -30,6 +30,8 @@ const pages: Readonly<Record<string, () => string | Promise<string>>> = {
   'docs/error-codes.md': errorCodesPage,
   'docs/settings.md': settingsPage,
   'deploy/nats/authorization.conf': natsAuthorization,
+  // A chart can read files of its own folder only.
+  'deploy/helm/signalbox/files/authorization.conf': natsAuthorization,
 };
 
 /** Files of other kinds are written as they are made. */

@@ -22,7 +22,7 @@ const targetsOf = (folder) => {
 export const name = 'signalbox-targets';
 
 export const createNodesV2 = [
-  '{tools,bench,e2e,{libs,services,apps,examples}/*}/package.json',
+  '{tools,bench,e2e,deploy,{libs,services,apps,examples}/*}/package.json',
   (files) =>
     files.map((file) => [file, { projects: { [dirname(file)]: { targets: targetsOf(dirname(file)) } } }]),
 ];
