@@ -4,5 +4,5 @@ import { base } from './jest.base.mjs';
 export default {
   ...base,
   testMatch: ['**/*.spec.ts'],
-  testPathIgnorePatterns: [...base.testPathIgnorePatterns, '\\.(int|e2e)\\.spec\\.ts$'],
+  testPathIgnorePatterns: [...base.testPathIgnorePatterns, '\\.(int|e2e|images)\\.spec\\.ts$'],
 };

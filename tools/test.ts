@@ -42,6 +42,7 @@ const steps: readonly Step[] = [
   jest('unit'),
   jest('int'),
   jest('e2e'),
+  jest('images'),
 ];
 
 const environment = {
