@@ -8,4 +8,10 @@ export { DataInUse } from './owner.ts';
 export { postgresBinaries } from './postgres-binaries.ts';
 export { startPostgres, type PostgresServer } from './postgres.ts';
 export { type PostgresOptions } from './postgres-launch.ts';
-export { PortInUse, ServerFailed, endWithStarter, spawnServer, type ServerProcess } from './server-process.ts';
+export {
+  PortInUse,
+  ServerFailed,
+  endWithStarter,
+  spawnServer,
+  type ServerProcess,
+} from './server-process.ts';
