@@ -85,6 +85,7 @@ export {
 export {
   UndecodableEvent,
   decodeEvent,
+  eventOf,
   eventTypes,
   isEventType,
   subjectIdOf,

@@ -4,10 +4,10 @@ import {
   type Fact,
   type NewEvent,
   type Position,
-  type RecordedEvent,
   DomainError,
   decodeEvent,
   deriveId,
+  eventOf,
   eventTypes,
   limits,
   positionStart,
@@ -48,7 +48,7 @@ export interface Loaded<State> {
 
 export interface Outcome<State> extends Loaded<State> {
   /** What was recorded; empty when the effect was there already. */
-  readonly events: readonly RecordedEvent[];
+  readonly events: readonly Event[];
   readonly repeated: boolean;
 }
 
@@ -163,10 +163,15 @@ export const handleCommand = async <State, Command>(
         loaded.version,
         makeEvents(stream, facts, context, loaded.lastAt),
       );
-      let after = loaded;
-      if (result.repeated) after = await load(store, decider, stream);
-      else for (const recorded of result.events) after = fold(decider, after, decodeEvent(recorded));
-      return { ...after, position: result.position, events: result.events, repeated: result.repeated };
+      const { repeated, position } = result;
+      const events = result.events.map((recorded, index) => {
+        const fact = repeated ? undefined : facts[index];
+        return fact === undefined ? decodeEvent(recorded) : eventOf(fact, recorded);
+      });
+      const after = repeated
+        ? await load(store, decider, stream)
+        : events.reduce((state, event) => fold(decider, state, event), loaded);
+      return { ...after, position, events, repeated };
     } catch (error) {
       const again = error instanceof VersionConflict || (error instanceof EventIdReused && attempt === 1);
       if (!again || attempt >= attempts) throw error;

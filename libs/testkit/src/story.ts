@@ -4,7 +4,6 @@ import {
   type DataOf,
   type EndStatus,
   type Event,
-  type RecordedEvent,
   decodeEvent,
   defaultLimits,
   positionStart,
@@ -51,13 +50,15 @@ export class Story {
     };
     const context = this.#context({ type: 'principal', id: 'tester' });
     const command = { type: 'CreateJob', data } as const;
-    return this.#events(await handleCommand(this.#store, job, streams.job(this.jobId), command, context));
+    const { events } = await handleCommand(this.#store, job, streams.job(this.jobId), command, context);
+    return events;
   }
 
   async requestCancel(): Promise<readonly Event[]> {
     const command = { type: 'RequestCancel', jobId: this.jobId, reason: null } as const;
     const context = this.#context({ type: 'principal', id: 'tester' });
-    return this.#events(await handleCommand(this.#store, job, streams.job(this.jobId), command, context));
+    const { events } = await handleCommand(this.#store, job, streams.job(this.jobId), command, context);
+    return events;
   }
 
   assign(attempt = 1, maxAttempts = 1): Promise<readonly Event[]> {
@@ -96,7 +97,8 @@ export class Story {
 
   async command(command: AssignmentCommand): Promise<readonly Event[]> {
     const context = this.#context({ type: 'service', id: 'tester' });
-    return this.#events(await handleCommand(this.#store, assignment, this.stream, command, context));
+    const { events } = await handleCommand(this.#store, assignment, this.stream, command, context);
+    return events;
   }
 
   /** All events of the store, in order. */
@@ -112,9 +114,5 @@ export class Story {
     this.#now += 1000;
     const now = new Date(this.#now).toISOString();
     return { commandId: randomUUID(), actor, correlationId: this.jobId, causationId: null, now };
-  }
-
-  #events({ events }: { readonly events: readonly RecordedEvent[] }): readonly Event[] {
-    return events.map(decodeEvent);
   }
 }

@@ -120,6 +120,6 @@ export const decideOn = async (
   };
   const stream = streams.assignment(jobId, targetId);
   const outcome = await handleCommand(deps.store, assignment, stream, command, context, open?.loaded);
-  for (const recorded of outcome.events) deps.open.apply(decodeEvent(recorded));
+  for (const event of outcome.events) deps.open.apply(event);
   return outcome;
 };
