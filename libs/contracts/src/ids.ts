@@ -1,4 +1,4 @@
-import { v5 } from 'uuid';
+import { parse, v5 } from 'uuid';
 import { z } from 'zod';
 
 /** An id that may stand in a NATS subject, a stream name and a URL. */
@@ -12,14 +12,15 @@ export const Id = z
 export const JobId = z.uuid('expected a UUID').meta({ description: 'Id of a job; also its correlation id' });
 
 /** Namespace of every id that Signalbox derives by UUID version 5 (RFC 9562, section 5.5). */
-const namespace = '6f1d9c5e-3b0a-5c1f-9a52-7d1c0f4f8b11';
+const namespace = parse('6f1d9c5e-3b0a-5c1f-9a52-7d1c0f4f8b11');
+const encoder = new TextEncoder();
 
 /**
  * A UUID that is the same for the same parts, on every replica and after every retry.
  * Parts are joined by a character that cannot stand in an id, so ("ab","c") and ("a","bc") differ.
  */
 export const deriveId = (...parts: readonly (string | number)[]): string =>
-  v5(parts.join('\u001f'), namespace);
+  v5(encoder.encode(parts.join('\u001f')), namespace);
 
 /** Stream names of the aggregates; the only place that builds or takes apart a stream name. */
 export const streams = {
