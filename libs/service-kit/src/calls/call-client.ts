@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { NoRespondersError, RequestError, TimeoutError, type NatsConnection } from '@nats-io/transport-node';
 import { ClientNats } from '@nestjs/microservices';
-import { EmptyResponseException } from '@nestjs/microservices/errors/empty-response.exception.js';
 import {
   type CallContext,
   DomainError,
@@ -12,7 +12,6 @@ import {
   type CallRequest,
   type ProblemCode,
 } from '@signalbox/contracts';
-import { TimeoutError, firstValueFrom, timeout } from 'rxjs';
 import { z } from 'zod';
 import { type Clock } from '../clock.ts';
 import { type NatsAccess, natsOptions } from '../nats-access.ts';
@@ -33,7 +32,11 @@ const decodeAnswer = <N extends CallName>(call: N, value: unknown): CallAnswer<N
   calls[call].answer.parse(value) as CallAnswer<N>;
 
 /** NATS says at once that nobody is subscribed. */
-const isNoResponders = (error: unknown): boolean => error instanceof EmptyResponseException;
+const isNoResponders = (error: unknown): boolean =>
+  error instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders());
+
+const isTimeout = (error: unknown): boolean =>
+  error instanceof TimeoutError || (error instanceof Error && error.cause instanceof TimeoutError);
 
 export interface CallOptions {
   /** Longest wait for an answer once somebody has taken the call; default 5 s. */
@@ -42,7 +45,10 @@ export interface CallOptions {
   readonly findMs?: number;
 }
 
-/** The caller's side: commands and queries to other services over Nest's NATS client. */
+/**
+ * The caller's side: commands and queries to other services. The connection is that of Nest's NATS client; requests are
+ * made by the connection itself, whose answers share one subscription: Nest's own subscribes anew for each.
+ */
 export class CallClient {
   readonly #client: ClientNats;
   readonly #clock: Clock;
@@ -119,9 +125,10 @@ export class CallClient {
 
   async #send(call: CallName, message: unknown, timeoutMs: number): Promise<unknown> {
     try {
-      return await firstValueFrom(
-        this.#client.send<unknown>(calls[call].subject, message).pipe(timeout(timeoutMs)),
-      );
+      const connection = this.#client.unwrap<NatsConnection>();
+      const payload = JSON.stringify(message);
+      const { data } = await connection.request(calls[call].subject, payload, { timeout: timeoutMs });
+      return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString());
     } catch (error) {
       if (isNoResponders(error)) throw error;
       if (error instanceof Error && error.message.includes('max_payload')) {
@@ -133,7 +140,7 @@ export class CallClient {
           },
         );
       }
-      const why = error instanceof TimeoutError ? `none within ${timeoutMs} ms` : 'a broken connection';
+      const why = isTimeout(error) ? `none within ${timeoutMs} ms` : 'a broken connection';
       throw new DomainError(
         'unavailable',
         `expected an answer to ${call}, got ${why}; the outcome is unknown, and a repeat with the same Idempotency-Key is safe`,

@@ -1,4 +1,4 @@
-import type { NatsConnection, Subscription } from '@nats-io/transport-node';
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import type { Reply } from '@signalbox/contracts';
 import { ServerNats, type CustomTransportStrategy } from '@nestjs/microservices';
 import { withinMs } from '../lifecycle.ts';
@@ -24,7 +24,7 @@ const standardPayloadBytes = 1_048_576;
 const envelopeBytes = 1_024;
 
 /**
- * Nest's NATS transport with our list of answers. While held it is not subscribed, so that callers meet another replica
+ * Nest's NATS transport with our list of answers; messages do not pass through Nest's patterns, pipes and observables. While held it is not subscribed, so that callers meet another replica
  * or "no responders", and try again; the service of a lease holds whenever it does not lead.
  */
 export class CallServer extends ServerNats implements CustomTransportStrategy {
@@ -44,8 +44,6 @@ export class CallServer extends ServerNats implements CustomTransportStrategy {
     this.#kit = kit;
     this.#log = kit.logger;
     this.#held = held;
-    for (const each of answers)
-      this.addHandler(each.subject, (message: unknown) => this.#answer(each, message));
   }
 
   /** Called by Nest once connected. */
@@ -78,26 +76,28 @@ export class CallServer extends ServerNats implements CustomTransportStrategy {
   }
 
   /** The server refuses messages beyond its limit, and the caller would wait in vain. */
-  #fitting(reply: Reply<unknown>): Reply<unknown> {
+  #fitting(reply: Reply<unknown>): string {
+    const text = JSON.stringify(reply);
     const most = (this.#client?.info?.max_payload ?? standardPayloadBytes) - envelopeBytes;
-    const sizeBytes = Buffer.byteLength(JSON.stringify(reply));
-    if (sizeBytes <= most) return reply;
+    // A character takes three bytes at most.
+    const sizeBytes = text.length * 3 <= most ? 0 : Buffer.byteLength(text);
+    if (sizeBytes <= most) return text;
     const message = `expected an answer of at most ${most} bytes, got ${sizeBytes}; ask for fewer with \`limit\``;
-    return {
+    return JSON.stringify({
       ok: false,
       refusal: { code: 'invalid-request', message, errors: [{ field: 'query.limit', message }] },
-    };
+    } satisfies Reply<unknown>);
   }
 
   #subscribe(): void {
     const client = this.#client;
     if (client === undefined) return;
-    this.#subscribed = this.#answers.map(({ subject }) =>
-      client.subscribe(subject, {
+    this.#subscribed = this.#answers.map((each) =>
+      client.subscribe(each.subject, {
         queue: this.#service,
         callback: (error, message) => {
-          if (error === null) void this.#take(this.handleMessage(subject, message));
-          else this.#log.error('subscription of a call failed', { call: subject, error });
+          if (error === null) void this.#take(each, message);
+          else this.#log.error('subscription of a call failed', { call: each.call, error });
         },
       }),
     );
@@ -109,22 +109,22 @@ export class CallServer extends ServerNats implements CustomTransportStrategy {
     await Promise.allSettled(subscribed.map((each) => each.drain()));
   }
 
-  async #take(handling: Promise<unknown>): Promise<void> {
+  async #take(each: Answer, message: Msg): Promise<void> {
+    const answering = this.#answer(each, message);
+    this.#running.add(answering);
     try {
-      await handling;
+      await answering;
     } catch (error) {
-      this.#log.error('call failed before it was answered', { error });
+      this.#log.error('call failed before it was answered', { call: each.call, error });
+    } finally {
+      this.#running.delete(answering);
     }
   }
 
-  #answer(each: Answer, message: unknown): Promise<unknown> {
+  async #answer(each: Answer, message: Msg): Promise<void> {
     const observe = processSeconds(this.#kit.metrics, each.subject, this.#service);
-    const reply = each.reply(message, this.#kit).then((value) => {
-      observe(value.ok ? undefined : value.refusal.code);
-      return this.#fitting(value);
-    });
-    this.#running.add(reply);
-    void reply.finally(() => this.#running.delete(reply));
-    return reply;
+    const reply = await each.reply(message.json<unknown>(), this.#kit);
+    observe(reply.ok ? undefined : reply.refusal.code);
+    message.respond(this.#fitting(reply));
   }
 }
