@@ -35,7 +35,7 @@ export interface LogFields {
   readonly error?: unknown;
 }
 
-const secretNames = [
+const secretNames: ReadonlySet<string> = new Set([
   'authorization',
   'credential',
   'databaseUrl',
@@ -44,11 +44,31 @@ const secretNames = [
   'password',
   'secret',
   'token',
-] as const;
-
-/** Paths that are hidden should such a field ever slip into a line. */
-export const secretPaths: readonly string[] = secretNames.flatMap((name) => [
-  name,
-  `*.${name}`,
-  `*.*.${name}`,
 ]);
+
+const hidden = '[hidden]';
+/** Nothing that is logged lies deeper. */
+const deepest = 3;
+
+const isPlain = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !(value instanceof Error);
+
+/**
+ * Hides values under the names of secrets, should such a field ever slip into a line. Fields without one, which is all of
+ * them, are answered as they are and not copied. Errors are left to their serializer, which picks its fields.
+ */
+export const hideSecrets = (fields: Record<string, unknown>, depth = 1): Record<string, unknown> => {
+  let shown = fields;
+  for (const name in fields) {
+    const value = fields[name];
+    const next = secretNames.has(name)
+      ? hidden
+      : depth < deepest && isPlain(value)
+        ? hideSecrets(value, depth + 1)
+        : value;
+    if (next === value) continue;
+    if (shown === fields) shown = { ...fields };
+    shown[name] = next;
+  }
+  return shown;
+};

@@ -1,7 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import { pino } from 'pino';
-import { secretPaths, type LogFields } from './log-fields.ts';
 import { currentTraceFields } from './tracing/current-trace.ts';
+import { hideSecrets, type LogFields } from './log-fields.ts';
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'silent';
 
@@ -52,7 +52,7 @@ class PinoLogger extends Logger {
     this.#pino.fatal(fields, message);
   }
   child(fields: LogFields): Logger {
-    return new PinoLogger(this.#pino.child(fields));
+    return new PinoLogger(this.#pino.child(hideSecrets({ ...fields })));
   }
 }
 
@@ -71,9 +71,8 @@ export const createLogger = ({ service, level, destination }: LoggerOptions): Lo
         base: { service },
         mixin: currentTraceFields,
         timestamp: pino.stdTimeFunctions.isoTime,
-        formatters: { level: (label) => ({ level: label }) },
+        formatters: { level: (label) => ({ level: label }), log: hideSecrets },
         serializers: { error: errorOf },
-        redact: { paths: [...secretPaths], censor: '[hidden]' },
       },
       destination ?? pino.destination({ fd: 1, sync: true }),
     ),
