@@ -19,7 +19,6 @@ export const buildAll = async (): Promise<void> => {
       target: 'node24',
       packages: 'external',
       sourcemap: 'linked',
-      keepNames: true,
       logLevel: 'warning',
       plugins: [
         {
