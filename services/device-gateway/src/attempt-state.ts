@@ -17,13 +17,16 @@ import type { AgentIdentity } from './credentials.ts';
 import type { JobDocuments } from './job-documents.ts';
 import { type OpenAssignment, evolveOpen } from './open.ts';
 import type { OpenAssignments } from './open-assignments.ts';
+import type { Output } from './output.ts';
 import type { Leases } from './tables/leases.ts';
+import type { AttemptKey } from './tables/output.ts';
 
 export interface AttemptDeps {
   readonly store: EventStore;
   readonly open: OpenAssignments;
   readonly documents: JobDocuments;
   readonly leases: Leases;
+  readonly output: Output;
   /** True once it is known that the agent's credential was revoked. */
   readonly isRevoked: (agentId: string) => boolean;
   readonly leaseMs: (kind: AgentIdentity['kind']) => number;
@@ -50,6 +53,15 @@ export const traced = <T>(
   deps.tracing.run(name, { parent: open.traceparent, attributes: attemptAttributes(ref) }, (span) =>
     work({ ...open, traceparent: span.traceparent ?? open.traceparent }),
   );
+
+
+/** Where the output of an open attempt is: the day of its claim names the partition. */
+export const outputKeyOf = (open: OpenAssignment, now: string): AttemptKey & { readonly jobId: string } => ({
+  assignmentId: open.id,
+  jobId: open.jobId,
+  attempt: open.assigned.attempt,
+  day: (open.claimedAt ?? now).slice(0, 10),
+});
 
 const readPage = 1000;
 

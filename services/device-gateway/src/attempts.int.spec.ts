@@ -120,6 +120,18 @@ describe('a poll', () => {
     expect((await story.all()).filter((event) => event.type === 'JobStatusChanged')).toHaveLength(1);
   });
 
+  it('tells an agent that is back how much of its output is stored, whichever replica took it', async () => {
+    const story = await scheduled();
+    const [first, second] = [replica(), replica()];
+    await follow(first, story);
+    expect((await poll(first, pi, ask, never)).offer).not.toHaveProperty('output');
+    await follow(second, story);
+    const none = { nextSequence: 1, bytes: 0, hash: '0'.repeat(64) };
+    expect(await claim(second, pi, refOf(story))).toMatchObject({ resumed: true, output: none });
+    const stood = await takeOutput(first, pi, refOf(story), [chunk(1, 'ab'), chunk(2, 'c')]);
+    expect(await claim(second, pi, refOf(story))).toMatchObject({ resumed: true, output: stood });
+  });
+
   it('at a replica that is behind does not offer again what has ended', async () => {
     const story = await scheduled();
     const [first, unclaimed, running] = [replica(), replica(), replica()];
@@ -362,6 +374,20 @@ describe('output and end', () => {
       pages += 1;
     }
     expect(pages).toBe(3);
+  });
+
+  it('that end an attempt are recognised again after the next attempt was claimed', async () => {
+    const deps = replica();
+    const story = await running(deps);
+    await takeStatus(deps, pi, refOf(story), { ...end, status: 'FAILED' });
+    await story.assign(2, 2);
+    await follow(deps, story);
+    expect((await poll(deps, pi, ask, never)).offer).toMatchObject({ attempt: 2 });
+    const before = (await store.readAll(positionStart, 100)).length;
+    const again = await takeStatus(deps, pi, refOf(story, 1), { ...end, status: 'FAILED' });
+    expect(again).toMatchObject({ repeated: true });
+    expect(await store.readAll(positionStart, 100)).toHaveLength(before);
+    expect(await kinds()).toEqual([]);
   });
 
   it('of an old attempt change nothing and are kept as evidence', async () => {

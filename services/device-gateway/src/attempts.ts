@@ -10,9 +10,10 @@ import {
 } from '@signalbox/contracts';
 import { type AgentWord, type AssignmentCommand, assignment, job } from '@signalbox/domain';
 import { load } from '@signalbox/event-store';
-import { type AttemptDeps, decideOn, find, refresh, traced } from './attempt-state.ts';
+import { type AttemptDeps, decideOn, find, outputKeyOf, refresh, traced } from './attempt-state.ts';
 import type { AgentIdentity } from './credentials.ts';
 import { type OpenAssignment, isRunBy } from './open.ts';
+import { stored } from './output.ts';
 import type { Lease } from './tables/leases.ts';
 
 const offerOf = (
@@ -20,7 +21,7 @@ const offerOf = (
   agent: AgentIdentity,
   open: OpenAssignment,
   created: DataOf<'JobCreated'>,
-  how: { readonly claimed: boolean; readonly resumed: boolean },
+  how: Pick<Offer, 'claimed' | 'resumed' | 'output'>,
 ): Offer => {
   const { attempt, maxAttempts, runTimeoutMs, killGraceMs, documentHash } = open.assigned;
   const ranMs = open.claimedAt === null ? 0 : Date.parse(deps.now()) - Date.parse(open.claimedAt);
@@ -96,7 +97,9 @@ const resume = async (deps: AttemptDeps, agent: AgentIdentity, ref: AttemptRef):
   if (state.kind === 'none' || current === undefined) {
     throw new DomainError('not-found', `expected a known job, got ${ref.jobId}`);
   }
-  return offerOf(deps, agent, current, state.created, { claimed: true, resumed: true });
+  // Only the table knows what another replica has stored; the agent decides by it what it has to send.
+  const output = stored(await deps.output.tail(outputKeyOf(current, deps.now()), true));
+  return offerOf(deps, agent, current, state.created, { claimed: true, resumed: true, output });
 };
 
 /**

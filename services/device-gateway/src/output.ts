@@ -3,6 +3,7 @@ import {
   type CallRequest,
   DomainError,
   type OutputChunk,
+  type OutputStored,
   assignmentId,
 } from '@signalbox/contracts';
 import { continueOutput } from './output-chain.ts';
@@ -12,6 +13,13 @@ interface Attempt {
   tail: Tail | undefined;
   queue: Promise<unknown>;
 }
+
+/** Where an attempt's output stands, as agents are told. */
+export const stored = (tail: Tail): OutputStored => ({
+  nextSequence: tail.nextSequence,
+  bytes: tail.bytes,
+  hash: tail.hash.toString('hex'),
+});
 
 const mostAttempts = 20_000;
 const tries = 5;

@@ -14,16 +14,15 @@ import { assignment } from '@signalbox/domain';
 import { load } from '@signalbox/event-store';
 import type { Tracing } from '@signalbox/service-kit';
 import { exportAgentTrace } from './agent-trace.ts';
-import { type AttemptDeps, decideOn, find, traced } from './attempt-state.ts';
+import { type AttemptDeps, decideOn, find, outputKeyOf, traced } from './attempt-state.ts';
 import type { AgentIdentity } from './credentials.ts';
 import { type OpenAssignment, isRunBy } from './open.ts';
-import type { Output } from './output.ts';
+import { stored } from './output.ts';
 import type { AttemptKey, Tail } from './tables/output.ts';
 
 export interface ReportDeps extends AttemptDeps {
   /** Spans in the name of the agents. */
   readonly agentTracing: Tracing;
-  readonly output: Output;
   /** Keeps a word that changed nothing. */
   readonly keepEvidence: (
     agent: AgentIdentity,
@@ -32,19 +31,6 @@ export interface ReportDeps extends AttemptDeps {
     detail: unknown,
   ) => Promise<void>;
 }
-
-const stored = (tail: Tail): OutputStored => ({
-  nextSequence: tail.nextSequence,
-  bytes: tail.bytes,
-  hash: tail.hash.toString('hex'),
-});
-
-const keyOf = (open: OpenAssignment, now: string): AttemptKey & { readonly jobId: string } => ({
-  assignmentId: open.id,
-  jobId: open.jobId,
-  attempt: open.assigned.attempt,
-  day: (open.claimedAt ?? now).slice(0, 10),
-});
 
 /** The running attempt of this agent; every word names its attempt, and one from an old attempt changes nothing. */
 const running = async (deps: ReportDeps, agent: AgentIdentity, ref: AttemptRef): Promise<OpenAssignment> => {
@@ -78,7 +64,7 @@ export const takeOutput = async (
 ): Promise<OutputStored> => {
   try {
     const open = await running(deps, agent, ref);
-    return stored(await deps.output.append(keyOf(open, deps.now()), chunks));
+    return stored(await deps.output.append(outputKeyOf(open, deps.now()), chunks));
   } catch (error) {
     if (error instanceof DomainError && error.code === 'attempt-ended') {
       await keep(deps, agent, ref, 'output', {
@@ -147,7 +133,7 @@ const endAttempt = async (
   report: ReportStatus,
   open: OpenAssignment,
 ): Promise<Omit<StatusTaken, 'next'>> => {
-  const key = keyOf(open, deps.now());
+  const key = outputKeyOf(open, deps.now());
   if (report.output.length > 0) await deps.output.append(key, report.output);
   const tail = await checkedTail(deps, key, report);
   const { exitCode, signal, executedSteps, failedStep, status } = report;

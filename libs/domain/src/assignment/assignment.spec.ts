@@ -199,13 +199,27 @@ describe('reporting an end', () => {
     given(assignment, assigned(), claimed(), again()).when(report('FAILED')).thenNothing();
   });
 
+  it('changes nothing when it is repeated after the next attempt was assigned, claimed or has ended', () => {
+    const first = [assigned(), claimed(), again()];
+    const later = [assigned(2), claimed(2), ended('SUCCEEDED', { assignment: ref(2) })];
+    for (let count = 1; count <= later.length; count += 1) {
+      given(assignment, ...first, ...later.slice(0, count))
+        .when(report('FAILED'))
+        .thenNothing();
+    }
+  });
+
+  it('is no repeat of an end that was decided without the agent', () => {
+    const lost = { code: 'agent-lost', message: 'not heard of' } as const;
+    given(assignment, assigned(), claimed(), again(lost))
+      .when(report('FAILED'))
+      .thenRefused('attempt-ended', 'got attempt 1');
+  });
+
   it('is refused from an old attempt, another agent, or with another status than before', () => {
     const second = [assigned(), claimed(), again(), assigned(2), claimed(2)];
     given(assignment, ...second)
       .when(report('SUCCEEDED'))
-      .thenRefused('attempt-ended', 'got attempt 1');
-    given(assignment, ...second)
-      .when(report('FAILED'))
       .thenRefused('attempt-ended', 'got attempt 1');
     given(assignment, assigned(), claimed())
       .when(report('SUCCEEDED', { agentId: 'agent-2' }))

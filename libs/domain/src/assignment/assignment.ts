@@ -1,10 +1,20 @@
-import { type DataOf, type EndStatus, type Fact, type Status, isEnd } from '@signalbox/contracts';
+import {
+  type DataOf,
+  type EndStatus,
+  type Fact,
+  type Reason,
+  type ReasonCode,
+  type Status,
+  isEnd,
+} from '@signalbox/contracts';
 
-/** What the last attempt that ended said, so that a repeated report is recognised. */
+/** How an attempt ended, and of which agent, so that a repeated report is recognised. */
 export interface EndedAttempt {
   readonly attempt: number;
   readonly agentId: string | null;
   readonly status: EndStatus;
+  /** Tells the word of an agent from an end that was decided without it. */
+  readonly code: ReasonCode;
 }
 
 /** Facts of the running assignment that decisions need. */
@@ -22,16 +32,23 @@ export interface Assigned {
  *        ▲                                        │
  *        └── another attempt ─────────────────────┴──▶ an end status, which is final
  */
-export type AssignmentState =
-  | { readonly status: 'QUEUED'; readonly attempts: number; readonly last: EndedAttempt | null }
+export type AssignmentState = (
+  | { readonly status: 'QUEUED'; readonly attempts: number }
   | ({ readonly status: 'SCHEDULED'; readonly agentId: string | null } & Assigned)
   | ({ readonly status: 'IN_PROGRESS'; readonly agentId: string; readonly leaseExpired: boolean } & Assigned)
-  | { readonly status: EndStatus; readonly attempts: number; readonly last: EndedAttempt };
+  | { readonly status: EndStatus; readonly attempts: number }
+) & {
+  /** Attempts that have ended, oldest first; absent before the first, and in a fold that began with a later attempt. */
+  readonly ended?: readonly EndedAttempt[];
+};
 
-export const initialState: AssignmentState = { status: 'QUEUED', attempts: 0, last: null };
+export const initialState: AssignmentState = { status: 'QUEUED', attempts: 0 };
 
 export const attemptOf = (state: AssignmentState): number =>
   'attempt' in state ? state.attempt : state.attempts;
+
+/** What an assignment keeps of its past while it goes on; at most as many as it may have attempts. */
+const past = ({ ended }: AssignmentState) => (ended === undefined ? {} : { ended });
 
 const changed = (state: AssignmentState, data: DataOf<'JobStatusChanged'>): AssignmentState => {
   const to: Status = data.to;
@@ -39,13 +56,27 @@ const changed = (state: AssignmentState, data: DataOf<'JobStatusChanged'>): Assi
   const agentId = data.assignment?.agentId ?? null;
   if (to === 'IN_PROGRESS' && state.status === 'SCHEDULED' && agentId !== null) {
     const { maxAttempts, targets } = state;
-    return { status: 'IN_PROGRESS', agentId, leaseExpired: false, attempt, maxAttempts, targets };
+    return {
+      status: 'IN_PROGRESS',
+      agentId,
+      leaseExpired: false,
+      attempt,
+      maxAttempts,
+      targets,
+      ...past(state),
+    };
   }
+  const endedAs = (status: EndStatus, { code }: Reason) => [
+    ...(state.ended ?? []),
+    { attempt, agentId, status, code },
+  ];
   if (to === 'QUEUED') {
-    const ended = data.attemptEnd === null ? null : { attempt, agentId, status: data.attemptEnd.status };
-    return { status: 'QUEUED', attempts: attempt, last: ended };
+    const { attemptEnd } = data;
+    const ended =
+      attemptEnd === null ? past(state) : { ended: endedAs(attemptEnd.status, attemptEnd.reason) };
+    return { status: 'QUEUED', attempts: attempt, ...ended };
   }
-  if (isEnd(to)) return { status: to, attempts: attempt, last: { attempt, agentId, status: to } };
+  if (isEnd(to)) return { status: to, attempts: attempt, ended: endedAs(to, data.reason) };
   return state;
 };
 
@@ -53,7 +84,7 @@ export const evolve = (state: AssignmentState, fact: Fact): AssignmentState => {
   switch (fact.type) {
     case 'JobAssigned': {
       const { agentId, attempt, maxAttempts, targets } = fact.data;
-      return { status: 'SCHEDULED', agentId, attempt, maxAttempts, targets };
+      return { status: 'SCHEDULED', agentId, attempt, maxAttempts, targets, ...past(state) };
     }
     case 'JobStatusChanged':
       return changed(state, fact.data);

@@ -166,10 +166,15 @@ const reportEnd = (
   state: AssignmentState,
   command: Extract<AssignmentCommand, { type: 'ReportEnd' }>,
 ): readonly Fact[] => {
-  if ('last' in state && state.last !== null) {
-    const { attempt, agentId, status } = state.last;
-    if (attempt === command.attempt && agentId === command.agentId && status === command.status) return [];
-  }
+  // The answer to this same report was lost; the log may have gone on to later attempts since.
+  const isRepeated = state.ended?.some(
+    (ended) =>
+      ended.attempt === command.attempt &&
+      ended.agentId === command.agentId &&
+      ended.status === command.status &&
+      ended.code === command.reason.code,
+  );
+  if (isRepeated === true) return [];
   const { targets } = heldBy(state, command);
   const { jobId, targetId, status, reason, result } = command;
   return end(state, { jobId, targetId, targets }, { status, reason, result, mayRetry: true });
