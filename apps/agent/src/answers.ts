@@ -67,6 +67,15 @@ const refFrom = (reader: Reader): AttemptRef => ({
 
 const decodeRef = (value: unknown, where: string): AttemptRef => refFrom(new Reader(value, where));
 
+export const decodeOutputStored = (value: unknown, where = 'answer'): OutputStored => {
+  const reader = new Reader(value, where);
+  return {
+    nextSequence: reader.integer('nextSequence', 1),
+    bytes: reader.integer('bytes'),
+    hash: reader.text('hash', sha256),
+  };
+};
+
 export const decodeOffer = (value: unknown, where = 'offer'): Offer => {
   const reader = new Reader(value, where);
   return {
@@ -81,6 +90,9 @@ export const decodeOffer = (value: unknown, where = 'offer'): Offer => {
     remainingMs: reader.integer('remainingMs', Number.MIN_SAFE_INTEGER),
     killGraceMs: reader.integer('killGraceMs'),
     leaseMs: reader.integer('leaseMs', 1),
+    ...(reader.raw('output') === undefined
+      ? {}
+      : { output: decodeOutputStored(reader.raw('output'), reader.at('output')) }),
     ...(reader.raw('traceparent') === undefined ? {} : { traceparent: reader.text('traceparent') }),
   };
 };
@@ -99,15 +111,6 @@ export const decodePollAnswer = (value: unknown, where = 'answer'): PollAnswer =
 export const decodeRenewed = (value: unknown): Renewed => {
   const reader = new Reader(value, 'answer');
   return { leaseMs: reader.integer('leaseMs', 1), cancel: reader.flag('cancel') };
-};
-
-export const decodeOutputStored = (value: unknown): OutputStored => {
-  const reader = new Reader(value, 'answer');
-  return {
-    nextSequence: reader.integer('nextSequence', 1),
-    bytes: reader.integer('bytes'),
-    hash: reader.text('hash', sha256),
-  };
 };
 
 export const decodeStatusTaken = (value: unknown): StatusTaken => {

@@ -15,6 +15,7 @@ describe('planning a job document', () => {
           ...shell,
           timeoutSeconds: 5,
           ignoreStepFailure: true,
+          onInterrupt: 'rerun',
           workingDirectory: '/tmp',
           environment: { B: '2' },
         },
@@ -29,6 +30,7 @@ describe('planning a job document', () => {
         workingDirectory: null,
         timeoutMs: null,
         ignoreFailure: false,
+        mayRerun: false,
       },
       {
         name: 'shell',
@@ -37,6 +39,7 @@ describe('planning a job document', () => {
         workingDirectory: '/tmp',
         timeoutMs: 5000,
         ignoreFailure: true,
+        mayRerun: true,
       },
       expect.objectContaining({ run: { kind: 'command', argv: ['echo', 'a,b'] } }),
     ]);
@@ -73,6 +76,12 @@ describe('planning a job document', () => {
     ],
     ['an empty program', { steps: [{ ...command, input: { command: [''] } }] }, 'command.0', 'a text'],
     ['a timeout of nothing', { steps: [{ ...command, timeoutSeconds: 0 }] }, 'timeoutSeconds', 'above 0'],
+    [
+      'another way to go on after an interruption',
+      { steps: [{ ...command, onInterrupt: 'continue' }] },
+      'steps.0.onInterrupt',
+      'fail or rerun',
+    ],
     ['a number as variable', { steps: [{ ...command, environment: { A: 1 } }] }, 'environment.A', 'a text'],
     ['no object', 'ls', 'document', 'an object'],
     ['nothing', undefined, 'document', 'an object'],

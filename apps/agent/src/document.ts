@@ -11,6 +11,8 @@ export interface PlannedStep {
   readonly workingDirectory: string | null;
   readonly timeoutMs: number | null;
   readonly ignoreFailure: boolean;
+  /** Whether it is run again when the agent or the machine went down while it ran. */
+  readonly mayRerun: boolean;
 }
 
 /** The steps in their order; the document's final step is the last of them. */
@@ -70,6 +72,7 @@ const stepFields = [
   'input',
   'timeoutSeconds',
   'ignoreStepFailure',
+  'onInterrupt',
   'workingDirectory',
   'environment',
 ];
@@ -78,9 +81,12 @@ const stepOf = (value: unknown, where: string, shared: Readonly<Record<string, s
   const step = isRecord(value) ? value : fieldsOf(value, where, []);
   const run = runOf(step.type, step.input, where);
   fieldsOf(step, where, stepFields);
-  const { timeoutSeconds, ignoreStepFailure, workingDirectory } = step;
+  const { timeoutSeconds, ignoreStepFailure, onInterrupt, workingDirectory } = step;
   if (timeoutSeconds !== undefined && (typeof timeoutSeconds !== 'number' || !(timeoutSeconds > 0))) {
     return reject(`${where}.timeoutSeconds`, 'a number above 0', timeoutSeconds);
+  }
+  if (onInterrupt !== undefined && onInterrupt !== 'fail' && onInterrupt !== 'rerun') {
+    return reject(`${where}.onInterrupt`, 'fail or rerun', onInterrupt);
   }
   return {
     name: textOf(step.name, `${where}.name`),
@@ -90,6 +96,7 @@ const stepOf = (value: unknown, where: string, shared: Readonly<Record<string, s
       workingDirectory === undefined ? null : textOf(workingDirectory, `${where}.workingDirectory`),
     timeoutMs: timeoutSeconds === undefined ? null : timeoutSeconds * 1000,
     ignoreFailure: ignoreStepFailure === true,
+    mayRerun: onInterrupt === 'rerun',
   };
 };
 

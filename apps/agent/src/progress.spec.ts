@@ -19,6 +19,7 @@ const step: PlannedStep = {
   workingDirectory: null,
   timeoutMs: 2000,
   ignoreFailure: false,
+  mayRerun: false,
 };
 const lenient = { ...step, ignoreFailure: true };
 

@@ -19,6 +19,15 @@ const stepBase = {
     .boolean()
     .optional()
     .meta({ description: 'Go on after this step failed; default false' }),
+  onInterrupt: z
+    .enum(['fail', 'rerun'])
+    .optional()
+    .meta({
+      description:
+        'What follows when the agent or its machine goes down while this step runs: `fail` (default) ends the attempt with ' +
+        'reason `interrupted`, since nobody knows what the step has done; `rerun` runs it again from its start, for a ' +
+        'step that may run twice. Steps that had finished are never run again.',
+    }),
   workingDirectory: z.string().min(1).max(4096).optional(),
   environment: environment.optional(),
 };

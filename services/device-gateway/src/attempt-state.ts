@@ -54,7 +54,6 @@ export const traced = <T>(
     work({ ...open, traceparent: span.traceparent ?? open.traceparent }),
   );
 
-
 /** Where the output of an open attempt is: the day of its claim names the partition. */
 export const outputKeyOf = (open: OpenAssignment, now: string): AttemptKey & { readonly jobId: string } => ({
   assignmentId: open.id,

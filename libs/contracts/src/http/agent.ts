@@ -70,6 +70,11 @@ export const Poll = z
   .meta({ id: 'Poll' });
 export type Poll = z.output<typeof Poll>;
 
+export const OutputStored = z
+  .object({ nextSequence: z.int(), bytes: z.int(), hash: Sha256 })
+  .meta({ id: 'OutputStored', description: 'Where the attempt’s output stands now' });
+export type OutputStored = z.output<typeof OutputStored>;
+
 export const Offer = z
   .object({
     jobId: JobId,
@@ -77,9 +82,13 @@ export const Offer = z
     attempt: z.int(),
     maxAttempts: z.int(),
     claimed: z.boolean().meta({ description: 'True: the attempt is this agent’s, its lease runs' }),
-    resumed: z
-      .boolean()
-      .meta({ description: 'True: the attempt was claimed before; the answer to that claim was lost' }),
+    resumed: z.boolean().meta({
+      description:
+        'True: this agent had claimed the attempt before, and forgot it or was interrupted; a lease that expired is resumed',
+    }),
+    output: OutputStored.optional().meta({
+      description: 'With `resumed`: what is stored of the attempt’s output; the agent goes on from there',
+    }),
     name: z.string(),
     document: JobDocument,
     documentHash: Sha256,
@@ -145,11 +154,6 @@ const chunks = z.array(OutputChunk).max(limits.outputChunks);
 /** `POST …/output`: durable before it is answered; chunks that are stored already are passed over. */
 export const SendOutput = z.strictObject({ chunks: chunks.min(1) }).meta({ id: 'SendOutput' });
 export type SendOutput = z.output<typeof SendOutput>;
-
-export const OutputStored = z
-  .object({ nextSequence: z.int(), bytes: z.int(), hash: Sha256 })
-  .meta({ id: 'OutputStored', description: 'Where the attempt’s output stands now' });
-export type OutputStored = z.output<typeof OutputStored>;
 
 const sinceStart = z.int().min(0).max(limits.traceMs);
 
