@@ -7,9 +7,12 @@ import { errorText, type Log } from './log.ts';
 import { Output } from './output.ts';
 import { monotonicMs, pause } from './pause.ts';
 import { paceMs, Polling } from './polling.ts';
-import { settleLeftover } from './recovery.ts';
+import { canceledUnseen, interruptedBefore } from './progress.ts';
+import { recoverAttempt, type Recovered } from './recovery.ts';
 import { reportEnd, type Reported } from './report.ts';
 import { OutputSender } from './sender.ts';
+import { Spool } from './spool.ts';
+import { spoolFolder } from './state-files.ts';
 import { settleStray } from './strays.ts';
 import {
   attemptKey,
@@ -28,12 +31,20 @@ const lastReportMs = 5_000;
 /** So many ended attempts are remembered, in case a replica of the server that is behind offers one again. */
 const rememberedEnds = 32;
 
+/** What running an attempt left for its report. */
+interface WorkDone {
+  readonly kept: Output;
+  readonly sender: OutputSender;
+  readonly trace: AttemptTrace | null;
+}
+
 export interface AgentOptions {
   readonly gateway: Gateway;
   readonly stateDir: string;
   readonly pollWaitMs: number;
   readonly drainMs: number;
-  readonly outputBufferBytes: number;
+  readonly outputSpoolBytes: number;
+  readonly niceness: number;
   readonly inheritedEnvironment: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
 }
@@ -47,6 +58,8 @@ export class Agent {
   readonly #interrupted = new AbortController();
   readonly #ends = new Map<string, AttemptEnd>();
   #attempt: Attempt | null = null;
+  /** True while the journal of an earlier run is there and says nothing. */
+  #hasForgotten = false;
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -57,13 +70,16 @@ export class Agent {
   /** Resolves when it is drained: no process of an attempt is left. */
   async run(): Promise<void> {
     const { gateway, log } = this.#options;
-    await settleLeftover({ gateway, journal: this.#journal, giveUp: this.#draining.signal, log });
-    let answer: PollAnswer | null = null;
+    const giveUp = this.#draining.signal;
+    const found = await recoverAttempt({ gateway, journal: this.#journal, giveUp, log });
+    if (found === 'given-up') return;
+    this.#hasForgotten = found === 'forgotten';
+    let answer = typeof found === 'string' ? null : await this.#work(found.offer, found);
     while (!this.#draining.signal.aborted) {
       const askedMs = monotonicMs();
       answer ??= await this.#poll();
       if (answer === null || this.#draining.signal.aborted) break;
-      for (const ref of answer.cancel) await this.#settleStray(ref);
+      for (const ref of answer.cancel) await this.#settleStray(ref, canceledUnseen);
       const next: PollAnswer | null = answer.offer === null ? null : await this.#take(answer.offer);
       if (next === null) await pause(paceMs(answer, monotonicMs() - askedMs), this.#draining.signal);
       answer = next;
@@ -94,23 +110,31 @@ export class Agent {
     return this.#polling.ask(body, this.#draining.signal);
   }
 
-  #settleStray(ref: AttemptRef): Promise<void> {
+  #settleStray(ref: AttemptRef, unseenEnd: (isGone: boolean) => AttemptEnd): Promise<void> {
     const { gateway, log } = this.#options;
     const known = this.#ends.get(attemptKey(ref));
-    return settleStray({ gateway, ref, known, giveUp: this.#draining.signal, log });
+    return settleStray({ gateway, ref, known, unseenEnd, giveUp: this.#draining.signal, log });
+  }
+
+  /** Whether an attempt of which this agent knows nothing may have run here before. */
+  #mayHaveRun(offer: Offer): boolean {
+    const hasForgotten = this.#hasForgotten;
+    this.#hasForgotten = false;
+    return offer.resumed && (hasForgotten || (offer.output?.nextSequence ?? 1) > 1);
   }
 
   /** Runs what is offered. @returns what the server said at its end, if it did */
   async #take(offer: Offer): Promise<PollAnswer | null> {
     const { gateway, log } = this.#options;
     const ref = refOf(offer);
-    if (this.#ends.has(attemptKey(ref))) {
-      await this.#settleStray(ref);
+    if (this.#ends.has(attemptKey(ref)) || this.#mayHaveRun(offer)) {
+      await this.#settleStray(ref, interruptedBefore);
+      this.#journal.clear();
       return null;
     }
     try {
       const claimed = offer.claimed ? offer : await gateway.claim(ref);
-      return await this.#work(claimed);
+      return await this.#work(claimed, null);
     } catch (error) {
       log.warn(isAttemptEnded(error) ? 'attempt had ended' : 'attempt not taken', {
         ...ref,
@@ -120,14 +144,22 @@ export class Agent {
     }
   }
 
-  async #work(offer: Offer): Promise<PollAnswer | null> {
-    const { gateway, log, outputBufferBytes, inheritedEnvironment } = this.#options;
-    const output = new Output(outputBufferBytes);
+  async #work(offer: Offer, found: Recovered | null): Promise<PollAnswer | null> {
+    const { gateway, log } = this.#options;
+    const output = this.#outputOf(offer, found);
     const timings = new Timings();
-    const attempt = new Attempt({ offer, output, journal: this.#journal, timings, inheritedEnvironment });
+    const attempt = new Attempt({
+      ...this.#options,
+      offer,
+      output,
+      journal: this.#journal,
+      timings,
+      left: found?.left ?? null,
+    });
     const { ref } = attempt;
     this.#attempt = attempt;
-    log.info('attempt started', { ...ref, resumed: offer.resumed });
+    if (this.#interrupted.signal.aborted) attempt.stop('interrupted');
+    log.info('attempt started', { ...ref, resumed: offer.resumed, goesOn: found !== null });
     const sender = new OutputSender(gateway, ref, output, log, timings);
     const onEnded = () => attempt.stop('dropped');
     sender.start(onEnded);
@@ -138,33 +170,55 @@ export class Agent {
       const end = await attempt.run();
       await stopWatch();
       await sender.stop();
-      log.info('attempt ended', {
-        ...ref,
-        status: end.status,
-        reason: end.reason.code,
-        exitCode: end.exitCode,
-      });
-      const reported = await this.#report(
-        attempt,
-        end,
-        { kept: output, sender },
-        timings.trace(offer.traceparent),
-      );
-      log.info('attempt settled', { ...ref, outcome: reported.kind });
-      return reported.kind === 'taken' ? reported.next : null;
+      await output.sync();
+      if (end !== null) {
+        const trace = timings.trace(offer.traceparent);
+        return await this.#settle(attempt, end, { kept: output, sender, trace });
+      }
+      if (attempt.stopCause === 'dropped') this.#forget(output);
+      else log.info('attempt interrupted: it goes on after the next start', { ...ref });
+      return null;
     } finally {
       stopLease();
       this.#attempt = null;
     }
   }
 
-  async #report(
-    attempt: Attempt,
-    end: AttemptEnd,
-    output: { readonly kept: Output; readonly sender: OutputSender },
-    trace: AttemptTrace | null,
-  ): Promise<Reported> {
+  /** The output of an attempt that begins, or of one that goes on where the server and the disk stand. */
+  #outputOf(offer: Offer, found: Recovered | null): Output {
+    const { stateDir, outputSpoolBytes, log } = this.#options;
+    const output = new Output(new Spool(spoolFolder(stateDir), outputSpoolBytes), log);
+    const key = attemptKey(refOf(offer));
+    if (found === null) {
+      output.begin(key);
+      return output;
+    }
+    this.#journal.goOn(found.validBytes);
+    const { output: stored } = offer;
+    output.recover(
+      key,
+      stored === undefined ? undefined : { ...stored, hash: Buffer.from(stored.hash, 'hex') },
+    );
+    if (found.isOtherBoot) {
+      output.say('the machine was started again here; the last output before that may be missing');
+    }
+    return output;
+  }
+
+  async #settle(attempt: Attempt, end: AttemptEnd, work: WorkDone): Promise<PollAnswer | null> {
+    const { log } = this.#options;
+    const { status, reason, exitCode } = end;
+    log.info('attempt ended', { ...attempt.ref, status, reason: reason.code, exitCode });
+    const reported = await this.#report(attempt, end, work);
+    log.info('attempt settled', { ...attempt.ref, outcome: reported.kind });
+    return reported.kind === 'taken' ? reported.next : null;
+  }
+
+  async #report(attempt: Attempt, end: AttemptEnd, work: WorkDone): Promise<Reported> {
+    const { trace, ...output } = work;
     const { gateway, log, pollWaitMs } = this.#options;
+    // On disk before the server hears of it: else a crash in between would make an end into an interruption.
+    if (attempt.stopCause !== 'dropped') await this.#journal.noteEnd(end);
     const giveUp = new AbortController();
     const limit = () => setTimeout(() => giveUp.abort(), lastReportMs).unref();
     if (this.#interrupted.signal.aborted) limit();
@@ -181,14 +235,18 @@ export class Agent {
             nextWaitMs: () => pollWaitMs,
             noNext: this.#draining.signal,
             giveUp: giveUp.signal,
-            onDelay: () => this.#journal.noteEnd(end),
             log,
           });
     this.#interrupted.signal.removeEventListener('abort', limit);
-    if (reported.kind === 'given-up') this.#journal.noteEnd(end);
-    else this.#journal.clear();
+    if (reported.kind !== 'given-up') this.#forget(work.kept);
     this.#remember(attemptKey(attempt.ref), end);
     return reported;
+  }
+
+  /** Nothing of the attempt is needed any more. */
+  #forget(output: Output): void {
+    this.#journal.clear();
+    output.spool.clear();
   }
 
   #remember(key: string, end: AttemptEnd): void {

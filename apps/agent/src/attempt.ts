@@ -10,11 +10,15 @@ import { killNow, stopProcesses, survivors } from './process-group.ts';
 import {
   advance,
   agentFailed,
-  atStart,
   endOfStop,
+  goOn,
+  isInterrupted,
   rejected,
   succeeded,
+  type Leftover,
+  type Progress,
   type StepOutcome,
+  type StepPlace,
   type StopCause,
 } from './progress.ts';
 import { CannotStart, startStep, type StepProcess } from './step-process.ts';
@@ -39,6 +43,10 @@ export interface AttemptParts {
   readonly timings: Timings;
   /** Of the agent; steps get it without what belongs to Signalbox. */
   readonly inheritedEnvironment: Readonly<Record<string, string | undefined>>;
+  /** How much lower than the agent's the priority of steps is, 0 to 19. */
+  readonly niceness: number;
+  /** What an earlier run of the agent left of it; null for an attempt that begins. */
+  readonly left: Leftover | null;
 }
 
 /**
@@ -53,6 +61,8 @@ export class Attempt {
   readonly #journal: Journal;
   readonly #timings: Timings;
   readonly #inherited: AttemptParts['inheritedEnvironment'];
+  readonly #niceness: number;
+  readonly #left: Leftover | null;
   readonly #stop = new AbortController();
   readonly #giveUpReading = new AbortController();
   #cause: StopCause | null = null;
@@ -66,6 +76,8 @@ export class Attempt {
     this.#journal = parts.journal;
     this.#timings = parts.timings;
     this.#inherited = parts.inheritedEnvironment;
+    this.#niceness = parts.niceness;
+    this.#left = parts.left;
   }
 
   /** Why it is being stopped; null while nobody asked. */
@@ -84,20 +96,27 @@ export class Attempt {
 
   /** Kills its processes without waiting; for the last moment of this program. */
   killNow(): void {
-    if (this.#isRunning) killNow({ groups: this.#groups, marker: attemptKey(this.ref) });
+    if (this.#isRunning)
+      killNow({ groups: this.#groups, marker: { attempt: attemptKey(this.ref), step: null } });
   }
 
-  /** Resolves when it has ended and its output is complete; never rejects. */
-  async run(): Promise<AttemptEnd> {
+  /**
+   * Resolves when it has ended and its output is complete; never rejects.
+   * @returns null when it was interrupted where it may go on: the next start of the agent does
+   */
+  async run(): Promise<AttemptEnd | null> {
     const timer = setTimeout(() => this.stop('timed-out'), Math.max(0, this.#offer.remainingMs));
     if (this.#offer.remainingMs <= 0) this.stop('timed-out');
     try {
-      this.#journal.begin(this.ref, this.#offer.killGraceMs);
+      if (this.#left === null) this.#journal.begin(this.#offer);
       this.#isRunning = true;
-      return await this.#runSteps(planOfOffer(this.#offer));
+      return await this.#runPlan(planOfOffer(this.#offer));
     } catch (error) {
       if (error instanceof DocumentRejected) return rejected(error.message);
-      const isGone = await stopProcesses({ groups: this.#groups, marker: attemptKey(this.ref) }, 0);
+      const isGone = await stopProcesses(
+        { groups: this.#groups, marker: { attempt: attemptKey(this.ref), step: null } },
+        0,
+      );
       return agentFailed(errorText(error), isGone);
     } finally {
       clearTimeout(timer);
@@ -107,24 +126,44 @@ export class Attempt {
     }
   }
 
-  async #runSteps(plan: Plan): Promise<AttemptEnd> {
-    let progress = atStart;
-    for (const step of plan) {
+  async #runPlan(plan: Plan): Promise<AttemptEnd | null> {
+    if (this.#left === null) return this.#runSteps(plan, { index: 0, executedSteps: 0 });
+    const next = goOn(plan, this.#left);
+    if (next.end !== null) return next.end;
+    if (this.#left.running !== null) {
+      this.#output.say(`step "${plan[next.from.index]?.name ?? ''}" was interrupted and runs again`);
+    }
+    return this.#runSteps(plan, next.from);
+  }
+
+  async #runSteps(plan: Plan, from: StepPlace): Promise<AttemptEnd | null> {
+    let progress: Progress = { executedSteps: from.executedSteps, end: null };
+    for (const [index, step] of plan.entries()) {
+      if (index < from.index) continue;
+      if (this.#cause === 'interrupted') return null;
       if (this.#cause !== null) return endOfStop(progress, this.#cause);
+      // The journal is about to say that the steps before have finished: then their output has to be kept as well.
+      await this.#output.sync();
+      await this.#journal.stepStarts(index, progress.executedSteps, step.mayRerun);
       const ended = this.#timings.step(step.name);
-      const outcome = await this.#runStep(step);
+      const outcome = await this.#runStep(step, index);
       ended(outcome.kind === 'exited' ? outcome.exitCode : null);
+      if (step.mayRerun && isInterrupted(outcome)) return null;
       progress = advance(progress, step, outcome);
       if (progress.end !== null) return progress.end;
+      this.#journal.noteNext(index + 1, progress.executedSteps);
     }
     return succeeded(plan, progress);
   }
 
-  async #runStep(step: PlannedStep): Promise<StepOutcome> {
+  async #runStep(step: PlannedStep, index: number): Promise<StepOutcome> {
     let running: StepProcess;
     try {
-      const environment = childEnvironment(this.#inherited, step.environment, this.ref);
-      running = await startStep(step, environment, this.#output);
+      const environment = childEnvironment(this.#inherited, step.environment, {
+        ...this.ref,
+        step: index + 1,
+      });
+      running = await startStep(step, { environment, sink: this.#output, niceness: this.#niceness });
     } catch (error) {
       if (error instanceof CannotStart) return { kind: 'not-started', message: error.message };
       throw error;
@@ -159,7 +198,7 @@ export class Attempt {
         ? { kind: 'exited', exitCode: exit.exitCode ?? 1 }
         : { kind: 'killed', signal: exit.signal };
     }
-    const all = { ...group, marker: attemptKey(this.ref) };
+    const all = { ...group, marker: { attempt: attemptKey(this.ref), step: null } };
     const gone = await stopProcesses(all, this.#cause === 'dropped' ? 0 : this.#offer.killGraceMs);
     const last = await Promise.race([running.exited, pause(1_000).then(() => null)]);
     await running.pipes.settle(this.#giveUpReading.signal);

@@ -49,6 +49,11 @@ export class Chunker {
     return this.#pending.stdout.bytes.length + this.#pending.stderr.bytes.length;
   }
 
+  /** What waits to be cut, by stream. */
+  get waiting(): Readonly<Record<StreamName, Buffer>> {
+    return { stdout: this.#pending.stdout.bytes, stderr: this.#pending.stderr.bytes };
+  }
+
   /** Takes bytes in; complete lines of the other stream go first, so that the order of lines is kept. */
   push(stream: StreamName, bytes: Buffer, nowMs: number): readonly Cut[] {
     const cuts: Cut[] = [];

@@ -18,7 +18,8 @@ export const settingTable = [
   {
     name: 'state-dir',
     value: 'DIR',
-    meaning: 'Folder of the credential and the running attempt. Default: ~/.local/state/signalbox-agent',
+    meaning:
+      'Folder of the credential, the running attempt and its output. Default: ~/.local/state/signalbox-agent',
   },
   {
     name: 'property',
@@ -33,9 +34,15 @@ export const settingTable = [
     meaning: 'How long a running attempt may go on after SIGTERM, up to 24h. Default: 30s',
   },
   {
-    name: 'output-buffer',
+    name: 'output-spool',
     value: 'SIZE',
-    meaning: 'Output kept while the server is away, 64KiB to 1024MiB; then the program waits. Default: 8MiB',
+    meaning:
+      'Output kept on the disk while the server is away, 256KiB to 1024MiB; then more is dropped, and marked. Default: 64MiB',
+  },
+  {
+    name: 'niceness',
+    value: 'NUMBER',
+    meaning: 'How much lower than the agent’s the CPU priority of steps is, 0 to 19. Default: 5',
   },
   {
     name: 'ca-file',

@@ -87,8 +87,8 @@ export class Gateway {
     return decodePollAnswer(await this.#post('poll', '/poll', body, body.waitMs, signal));
   }
 
-  async claim(ref: AttemptRef): Promise<Offer> {
-    return decodeOffer(await this.#post('work', `${pathOf(ref)}/claim`, {}));
+  async claim(ref: AttemptRef, signal?: AbortSignal): Promise<Offer> {
+    return decodeOffer(await this.#post('work', `${pathOf(ref)}/claim`, {}, 0, signal));
   }
 
   async renew(ref: AttemptRef, signal: AbortSignal): Promise<Renewed> {

@@ -1,125 +1,132 @@
-import type { Fields } from './answers.ts';
-import { isRecord } from './answers.ts';
+import { closeSync, fdatasync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { lineOf, readJournal, type JournalText, type Note } from './journal-notes.ts';
 import { bootId, findProcess } from './proc.ts';
-import { attemptPath, readState, removeState, StateFileRefused, writeState } from './state-files.ts';
-import type { AttemptEnd, AttemptRef } from './wire.ts';
+import { journalPath, removeState, syncFolder } from './state-files.ts';
+import type { AttemptEnd, Offer } from './wire.ts';
 
-/** The first process of a step, so that it is known again after a restart of the agent. */
-export interface Leader {
-  readonly pid: number;
-  readonly startTicks: number | null;
-}
+const fullDisk = 'expected space for a line of the journal, got a full disk';
 
-/** What the agent must not forget of the attempt that it runs. */
-export interface JournalEntry {
-  readonly ref: AttemptRef;
-  readonly killGraceMs: number;
-  /** Pids mean something within one life of the system only. */
-  readonly bootId: string | null;
-  readonly leader: Leader | null;
-  /** Set when the attempt has ended and the server does not know yet. */
-  readonly end: AttemptEnd | null;
-}
+const isDiskError = (error: unknown): boolean =>
+  error instanceof Error && ('code' in error || error.message === fullDisk);
 
-const endStatuses = ['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELED', 'REJECTED'] as const;
-const reasonCodes = [
-  'completed',
-  'step-failed',
-  'start-failed',
-  'run-timeout',
-  'cancel-requested',
-  'process-state-unknown',
-  'interrupted',
-  'rejected-by-agent',
-] as const;
-
-const decodeEnd = (value: unknown): AttemptEnd | null => {
-  if (!isRecord(value) || !isRecord(value.reason)) return null;
-  const status = endStatuses.find((each) => each === value.status);
-  const code = reasonCodes.find((each) => each === (isRecord(value.reason) ? value.reason.code : undefined));
-  const { message } = value.reason;
-  if (status === undefined || code === undefined || typeof message !== 'string') return null;
-  return {
-    status,
-    reason: { code, message },
-    exitCode: typeof value.exitCode === 'number' ? value.exitCode : null,
-    signal: typeof value.signal === 'string' ? value.signal : null,
-    executedSteps: typeof value.executedSteps === 'number' ? value.executedSteps : 0,
-    failedStep: typeof value.failedStep === 'string' ? value.failedStep : null,
-  };
-};
-
-const decodeEntry = (fields: Fields): JournalEntry | null => {
-  const { jobId, targetId, attempt, killGraceMs, leader } = fields;
-  if (typeof jobId !== 'string' || typeof targetId !== 'string' || typeof attempt !== 'number') return null;
-  return {
-    ref: { jobId, targetId, attempt },
-    killGraceMs: typeof killGraceMs === 'number' ? killGraceMs : 0,
-    bootId: typeof fields.bootId === 'string' ? fields.bootId : null,
-    leader:
-      isRecord(leader) && typeof leader.pid === 'number'
-        ? { pid: leader.pid, startTicks: typeof leader.startTicks === 'number' ? leader.startTicks : null }
-        : null,
-    end: decodeEnd(fields.end),
-  };
-};
+/** Puts written bytes on the disk without holding up anything else: a slow card must not cost a lease. */
+export const syncData = (handle: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    fdatasync(handle, (error) => (error === null ? resolve() : reject(error)));
+  });
 
 /**
- * One file that names the running attempt. It is on disk before the first process of the attempt starts and goes when
- * the server has taken the end: an attempt found at a start was interrupted, and is never run again.
+ * One file of lines that tells what was done of the running attempt. A step is on disk as begun before its first process
+ * starts, and as finished before the next one starts or the end is reported; so after a crash or a power cut no finished
+ * step runs again. It goes when the server has taken the end. Lines are only appended: a torn one is the last.
  */
 export class Journal {
+  readonly #stateDir: string;
   readonly #path: string;
-  #entry: JournalEntry | null = null;
+  #handle: number | null = null;
+  #sizeBytes = 0;
+  #isFolderSynced = false;
+
   constructor(stateDir: string) {
-    this.#path = attemptPath(stateDir);
+    this.#stateDir = stateDir;
+    this.#path = journalPath(stateDir);
   }
 
-  /** What an earlier run of the agent left; null when it left nothing, or nothing readable. */
-  read(): JournalEntry | null {
+  /** What an earlier run of the agent left. */
+  read(): JournalText {
+    let text: string;
     try {
-      const fields = readState(this.#path);
-      return fields === null ? null : decodeEntry(fields);
+      text = readFileSync(this.#path, 'utf8');
     } catch (error) {
-      if (error instanceof StateFileRefused) return null;
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { kind: 'none' };
       throw error;
     }
+    return readJournal(text);
   }
 
-  /** Survives a power cut when this returns. @throws when the state folder cannot be written */
-  begin(ref: AttemptRef, killGraceMs: number): void {
-    this.#write({ ref, killGraceMs, bootId: bootId(), leader: null, end: null }, true);
+  /** Begins the journal of an attempt; on disk with its first step. @throws when the state folder cannot be written */
+  begin(offer: Offer): void {
+    this.#close();
+    this.#handle = openSync(this.#path, 'a', 0o600);
+    ftruncateSync(this.#handle, 0);
+    this.#sizeBytes = 0;
+    this.#isFolderSynced = false;
+    const { jobId, targetId, attempt, killGraceMs } = offer;
+    this.#write({ kind: 'begin', jobId, targetId, attempt, killGraceMs }, { kind: 'boot', bootId: bootId() });
+  }
+
+  /** Goes on with what an earlier run left. @param validBytes its whole lines; the rest is torn */
+  goOn(validBytes: number): void {
+    this.#close();
+    this.#handle = openSync(this.#path, 'a');
+    ftruncateSync(this.#handle, validBytes);
+    this.#sizeBytes = validBytes;
+    this.#write({ kind: 'boot', bootId: bootId() });
+  }
+
+  /** The step is about to start. Survives a power cut when it resolves. @throws when it cannot be written */
+  async stepStarts(index: number, executedSteps: number, mayRerun: boolean): Promise<void> {
+    this.#write({ kind: 'step', index, executedSteps, mayRerun });
+    await this.#sync();
   }
 
   /** Survives a crash of the agent; after a power cut there is no process to find. */
   noteLeader(pid: number): void {
-    this.#amend({ leader: { pid, startTicks: findProcess(pid)?.startTicks ?? null } }, false);
+    this.#try({ kind: 'leader', pid, startTicks: findProcess(pid)?.startTicks ?? null });
   }
 
-  /** Keeps the end of the attempt while the server is away. */
-  noteEnd(end: AttemptEnd): void {
-    if (this.#entry?.end === null) this.#amend({ end }, true);
+  /** All steps before this one have finished. Survives a crash of the agent; the next durable note holds it as well. */
+  noteNext(index: number, executedSteps: number): void {
+    this.#try({ kind: 'next', index, executedSteps });
+  }
+
+  /** Keeps the end of the attempt. Survives a power cut when it resolves, unless the disk is full. */
+  async noteEnd(end: AttemptEnd): Promise<void> {
+    this.#try({ kind: 'end', end });
+    await this.#sync().catch((error: unknown) => {
+      if (!isDiskError(error)) throw error;
+    });
   }
 
   /** The attempt is over for this agent. */
   clear(): void {
-    this.#entry = null;
+    this.#close();
     removeState(this.#path);
   }
 
-  /** A full disk costs this note only: processes are also found by their marker, and the attempt counts as interrupted. */
-  #amend(note: Partial<JournalEntry>, isDurable: boolean): void {
-    if (this.#entry === null) return;
+  /** A full disk costs this note only: processes are also found by their marker, and the step counts as interrupted. */
+  #try(note: Note): void {
     try {
-      this.#write({ ...this.#entry, ...note }, isDurable);
+      this.#write(note);
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error)) throw error;
+      if (!isDiskError(error)) throw error;
     }
   }
 
-  #write(entry: JournalEntry, isDurable: boolean): void {
-    this.#entry = entry;
-    const { ref, ...rest } = entry;
-    writeState(this.#path, { ...ref, ...rest }, isDurable);
+  #write(...notes: readonly Note[]): void {
+    if (this.#handle === null) return;
+    const text = Buffer.from(notes.map(lineOf).join(''));
+    try {
+      const written = writeSync(this.#handle, text);
+      if (written < text.length) throw new Error(fullDisk);
+      this.#sizeBytes += written;
+    } catch (error) {
+      // Part of a line would hide all that follow it.
+      ftruncateSync(this.#handle, this.#sizeBytes);
+      throw error;
+    }
+  }
+
+  async #sync(): Promise<void> {
+    if (this.#handle === null) return;
+    await syncData(this.#handle);
+    if (this.#isFolderSynced) return;
+    await syncFolder(this.#stateDir);
+    this.#isFolderSynced = true;
+  }
+
+  #close(): void {
+    if (this.#handle !== null) closeSync(this.#handle);
+    this.#handle = null;
   }
 }

@@ -1,5 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs';
-import { markerName } from './environment.ts';
+import { markerName, stepName } from './environment.ts';
 
 /** One process as the kernel shows it. */
 export interface ProcessEntry {
@@ -56,9 +56,18 @@ export const listProcesses = (): readonly ProcessEntry[] => {
     .filter((entry) => entry.state !== 'Z' && entry.state !== 'X');
 };
 
+/** What marks processes: an attempt, and within it one step; null for all steps. */
+export interface Marker {
+  readonly attempt: string;
+  readonly step: number | null;
+}
+
 /** Whether the process was started with this marker in its environment. False for processes of other users. */
-export const hasMarker = (pid: number, marker: string): boolean =>
-  readText(`/proc/${pid}/environ`)?.split('\0').includes(`${markerName}=${marker}`) ?? false;
+export const hasMarker = (pid: number, { attempt, step }: Marker): boolean => {
+  const variables = readText(`/proc/${pid}/environ`)?.split('\0') ?? [];
+  if (!variables.includes(`${markerName}=${attempt}`)) return false;
+  return step === null || variables.includes(`${stepName}=${step}`);
+};
 
 /** Changes with every start of the system; null where there is none, so that nothing is compared with it. */
 export const bootId = (): string | null => readText('/proc/sys/kernel/random/boot_id')?.trim() ?? null;

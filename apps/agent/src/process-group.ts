@@ -1,13 +1,20 @@
+import { attemptKey, type AttemptRef } from './wire.ts';
 import { monotonicMs, pause } from './pause.ts';
-import { hasMarker, hasProc, listProcesses } from './proc.ts';
+import { hasMarker, hasProc, listProcesses, type Marker } from './proc.ts';
 
 /** What belongs to an attempt: groups that it leads, and everything that carries its marker. */
 export interface Belonging {
   /** Process groups (and sessions) started for the attempt. */
   readonly groups: readonly number[];
   /** Also those that left the groups; null looks at the groups only. */
-  readonly marker: string | null;
+  readonly marker: Marker | null;
 }
+
+/** All that carries the marker of an attempt, and nothing else. */
+export const marked = (ref: AttemptRef): Belonging => ({
+  groups: [],
+  marker: { attempt: attemptKey(ref), step: null },
+});
 
 /** After KILL, processes are waited for this long before their state is called unknown. */
 const confirmMs = 5_000;

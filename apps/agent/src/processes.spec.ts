@@ -37,13 +37,14 @@ describe('processes of an attempt', () => {
       SIGNALBOX_ATTEMPT_ID: 'forged',
       SIGNALBOX_OWN: 'kept',
     };
-    expect(childEnvironment(inherited, declared, ref)).toEqual({
+    expect(childEnvironment(inherited, declared, { ...ref, step: 3 })).toEqual({
       PATH: '/bin',
       A: '1',
       SIGNALBOX_OWN: 'kept',
       SIGNALBOX_JOB_ID: ref.jobId,
       SIGNALBOX_TARGET_ID: 'device-1',
       SIGNALBOX_ATTEMPT: '2',
+      SIGNALBOX_STEP: '3',
       SIGNALBOX_ATTEMPT_ID: `${ref.jobId}.device-1.2`,
     });
   });

@@ -25,6 +25,16 @@ export interface Progress {
 
 export const atStart: Progress = { executedSteps: 0, end: null };
 
+/** A step of the plan, and how many were started before it. */
+export interface StepPlace {
+  readonly index: number;
+  readonly executedSteps: number;
+}
+
+/** The agent had to go while the step ran, and all of it is gone. */
+export const isInterrupted = (outcome: StepOutcome): boolean =>
+  outcome.kind === 'stopped' && outcome.cause === 'interrupted' && outcome.gone;
+
 type Reason = AttemptEnd['reason'];
 type Status = AttemptEnd['status'];
 
@@ -177,10 +187,46 @@ export const agentFailed = (message: string, isGone: boolean): AttemptEnd =>
     ? withoutSteps('FAILED', reasonOf('start-failed', `expected the agent to work, got ${message}`))
     : withoutSteps(stateUnknown.status, stateUnknown.reason);
 
-/** The end of an attempt that an earlier run of the agent began; how many of its steps ran is not known. */
+/** What an earlier run of the agent left behind of an attempt that is still open. */
+export interface Leftover extends StepPlace {
+  /** Null between two steps. */
+  readonly running: { readonly mayRerun: boolean } | null;
+  /** Its processes are confirmed to be gone. */
+  readonly isGone: boolean;
+  readonly end: AttemptEnd | null;
+}
+
+/** The end of an attempt that began in an earlier life of the agent of which nothing is known any more. */
 export const interruptedBefore = (isGone: boolean): AttemptEnd => {
   const { status, reason } = isGone ? stopEnd('interrupted') : stateUnknown;
   return withoutSteps(status, reason);
+};
+
+/**
+ * How an attempt goes on after a crash or a restart: not at all where it had ended, or where a step ran that must not run
+ * twice; else at the next step, or again at the one that ran. A finished step never runs again.
+ */
+export const goOn = (
+  plan: Plan,
+  left: Leftover,
+): { readonly end: AttemptEnd } | { readonly end: null; readonly from: StepPlace } => {
+  const { index, executedSteps, running, isGone } = left;
+  if (left.end !== null) return { end: left.end };
+  if (isGone && (running === null || running.mayRerun)) return { end: null, from: { index, executedSteps } };
+  const step = plan[index];
+  const how = isGone
+    ? {
+        status: 'FAILED' as const,
+        reason: reasonOf(
+          'interrupted',
+          `the agent or its machine went down while step "${step?.name ?? ''}" ran, which does not say onInterrupt: rerun`,
+        ),
+      }
+    : stateUnknown;
+  const started = executedSteps + (running === null ? 0 : 1);
+  return {
+    end: { ...how, exitCode: null, signal: null, executedSteps: started, failedStep: step?.name ?? null },
+  };
 };
 
 /** The end of an attempt that was to be cancelled and of which nothing runs here. */

@@ -23,7 +23,7 @@ export interface Report {
   readonly gateway: Gateway;
   readonly ref: AttemptRef;
   readonly end: AttemptEnd;
-  /** Null when the output is not known any more, after a restart of the agent. */
+  /** Null when nothing of it is known here. */
   readonly output: { readonly kept: Output; readonly sender: OutputSender } | null;
   /** When the parts of the attempt ran; null where nobody records it. */
   readonly trace: AttemptTrace | null;
@@ -33,8 +33,6 @@ export interface Report {
   readonly noNext: AbortSignal;
   /** Fires when the agent has to go. */
   readonly giveUp: AbortSignal;
-  /** Called after a failure that another try follows. */
-  readonly onDelay: () => void;
   readonly log: Log;
 }
 
@@ -45,8 +43,9 @@ const bodyOf = (
   output: Output | null,
   nextWaitMs: number | null,
 ): ReportStatus => {
+  const isIncomplete = output === null || output.hasUnmarkedLoss;
   const reason =
-    output === null && end.reason.code !== 'interrupted'
+    isIncomplete && end.reason.code !== 'interrupted'
       ? {
           ...end.reason,
           message: end.reason.message.slice(0, wireLimits.reasonMessage - incomplete.length) + incomplete,
@@ -92,7 +91,6 @@ export const reportEnd = async (report: Report): Promise<Reported> => {
       report.log.warn('end of attempt not taken', { ...ref, failures, error: errorText(error) });
       if (isPermanent(error) && output === null) return { kind: 'ended' };
       if (!canKeepOutput(output, error, failures)) output = null;
-      report.onDelay();
       await pause(isOutputRefused(error) ? 0 : retryDelayMs(error, failures), giveUp);
     } finally {
       giveUp.removeEventListener('abort', abandon);

@@ -17,6 +17,9 @@ const gatherMs = 50;
 /** … unless this much is there already. */
 const gatherBytes = 131_072;
 
+/** After so many failures in a row the server counts as away: the program no longer waits for it. */
+const awayFailures = 2;
+
 /** The server wants output that is not here any more, or refuses it for good: it stays incomplete there. */
 export class OutputLost extends Error {
   constructor(message: string, cause: unknown) {
@@ -94,11 +97,16 @@ export class OutputSender {
       try {
         await this.sendBatch();
         failures = 0;
+        this.#output.setAway(false);
       } catch (error) {
         if (isAttemptEnded(error)) return onEnded();
         failures += 1;
+        if (failures >= awayFailures) this.#output.setAway(true);
         this.#log.warn('output not taken', { ...this.#ref, failures, error: errorText(error) });
-        if (error instanceof OutputLost || isPermanent(error)) return; // the final status tells
+        if (error instanceof OutputLost || isPermanent(error)) {
+          this.#output.setAway(true);
+          return; // the final status tells
+        }
         await pause(retryDelayMs(error, failures), signal);
       }
     }

@@ -14,7 +14,8 @@ export interface Settings {
   readonly properties: Readonly<Record<string, string>>;
   readonly pollWaitMs: number;
   readonly drainMs: number;
-  readonly outputBufferBytes: number;
+  readonly outputSpoolBytes: number;
+  readonly niceness: number;
   /** Text of the certificate authority. */
   readonly ca: string | null;
   readonly logLevel: LogLevel;
@@ -96,12 +97,18 @@ export const readSettings = (sources: SettingSources): Settings => {
     properties: readProperties(reader),
     pollWaitMs: duration('poll-wait', wireLimits.pollWaitMs, 'such as 30s, at most 60s') ?? 30_000,
     drainMs: duration('drain', day, 'such as 30s, at most 24h') ?? 30_000,
-    outputBufferBytes:
+    outputSpoolBytes:
       reader.text(
-        'output-buffer',
-        (text) => within(parseSize(text), 65_536, 1_073_741_824),
-        'a size such as 8MiB, 64KiB to 1024MiB',
-      ) ?? 8_388_608,
+        'output-spool',
+        (text) => within(parseSize(text), 262_144, 1_073_741_824),
+        'a size such as 64MiB, 256KiB to 1024MiB',
+      ) ?? 67_108_864,
+    niceness:
+      reader.text(
+        'niceness',
+        (text) => (/^\d{1,2}$/.test(text) ? within(Number(text), 0, 19) : undefined),
+        'a number from 0 to 19',
+      ) ?? 5,
     ca:
       reader.file(
         'ca-file',

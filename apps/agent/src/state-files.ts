@@ -1,5 +1,6 @@
 import {
   closeSync,
+  fsync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -25,10 +26,22 @@ export const prepareStateDir = (folder: string): void => {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
 };
 
-const syncFolder = (folder: string): void => {
+const syncFolderNow = (folder: string): void => {
   const handle = openSync(folder, 'r');
   try {
     fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+};
+
+/** Makes names that were added to a folder, or went from it, survive a power cut; holds up nothing else meanwhile. */
+export const syncFolder = async (folder: string): Promise<void> => {
+  const handle = openSync(folder, 'r');
+  try {
+    await new Promise<void>((resolve, reject) => {
+      fsync(handle, (error) => (error === null ? resolve() : reject(error)));
+    });
   } finally {
     closeSync(handle);
   }
@@ -48,7 +61,7 @@ export const writeState = (path: string, value: unknown, isDurable: boolean): vo
     closeSync(handle);
   }
   renameSync(draft, path);
-  if (isDurable) syncFolder(dirname(path));
+  if (isDurable) syncFolderNow(dirname(path));
 };
 
 /** Removes a file of the state folder; nothing happens when there is none. */
@@ -83,5 +96,6 @@ export const requirePrivate = (path: string): void => {
 };
 
 export const credentialPath = (stateDir: string): string => join(stateDir, 'credential.json');
-export const attemptPath = (stateDir: string): string => join(stateDir, 'attempt.json');
+export const journalPath = (stateDir: string): string => join(stateDir, 'attempt.journal');
+export const spoolFolder = (stateDir: string): string => join(stateDir, 'output');
 export const lockPath = (stateDir: string): string => join(stateDir, 'lock.json');

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
+import { getPriority, setPriority } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { PlannedStep } from './document.ts';
 import { Pipes, type OutputSink } from './pipes.ts';
@@ -64,6 +65,19 @@ const startText = (program: string, error: unknown): string => {
   return `expected "${program}" to start, got ${error instanceof Error ? error.message : String(error)}`;
 };
 
+/**
+ * Lets the agent go first when the machine is short of CPU: what the step starts inherits it. Where that is refused, or
+ * the process is gone already, it runs as the agent does.
+ */
+const lowerPriority = (pid: number, niceness: number): void => {
+  if (niceness === 0) return;
+  try {
+    setPriority(pid, Math.min(19, getPriority() + niceness));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+  }
+};
+
 const spawned = (child: ChildProcess): Promise<void> =>
   new Promise((resolve, reject) => {
     child.once('spawn', resolve);
@@ -76,9 +90,13 @@ const spawned = (child: ChildProcess): Promise<void> =>
  */
 export const startStep = async (
   step: PlannedStep,
-  environment: Readonly<Record<string, string>>,
-  sink: OutputSink,
+  how: {
+    readonly environment: Readonly<Record<string, string>>;
+    readonly sink: OutputSink;
+    readonly niceness: number;
+  },
 ): Promise<StepProcess> => {
+  const { environment, sink } = how;
   const [program, ...words] = argvOf(step.run, environment);
   if (step.workingDirectory !== null && !isFolder(step.workingDirectory)) {
     throw new CannotStart(`expected a working directory that exists, got "${step.workingDirectory}"`);
@@ -98,6 +116,7 @@ export const startStep = async (
     child.on('error', () => undefined); // a later failure to signal it is seen by who looks for survivors
     if (child.pid === undefined)
       throw new CannotStart(`expected "${program}" to have a process id, got none`);
+    lowerPriority(child.pid, how.niceness);
     return { pid: child.pid, exited, pipes: new Pipes(child.stdout, child.stderr, sink) };
   } catch (error) {
     throw error instanceof CannotStart ? error : new CannotStart(startText(program, error), error);

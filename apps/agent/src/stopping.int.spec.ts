@@ -101,7 +101,7 @@ describe('the log has ended the attempt', () => {
     await eventually(() => agent.log.includes('attempt settled'));
     expect(processesOf(held)).toEqual([]);
     expect(stage().gateway.requests.some((path) => path.endsWith('/status'))).toBe(false);
-    expect(stage().stateFile('attempt.json')).toBeNull();
+    expect(stage().hasState('attempt.journal')).toBe(false);
     stage().gateway.violations.length = 0;
   });
 });
@@ -159,7 +159,7 @@ describe('drain', () => {
     expect((await agent.exited).code).toBe(0);
     expect(held.end).toMatchObject({ status: 'SUCCEEDED' });
     expect(other.state).toBe('waiting');
-    expect(stage().stateFile('attempt.json')).toBeNull();
+    expect(stage().hasState('attempt.journal')).toBe(false);
   });
 
   it.each([
@@ -186,7 +186,7 @@ describe('drain', () => {
     agent.signal('SIGTERM');
     expect((await agent.exited).code).toBe(0);
     expect(processesOf(held)).toEqual([]);
-    expect(stage().stateFile('attempt.json')).toMatchObject({ jobId: held.ref.jobId });
+    expect(stage().hasState('attempt.journal')).toBe(true);
     await stage().gateway.start();
     stage().start();
     expect(await stage().ended(held)).toMatchObject({ status: 'FAILED', reason: { code: 'interrupted' } });
@@ -200,12 +200,12 @@ describe('a crash of the agent', () => {
     await stage().shows(held, /deaf/);
     await first.kill();
     expect(processesOf(held).length).toBeGreaterThan(3);
-    expect(stage().stateFile('attempt.json')).toMatchObject({ ...held.ref });
-    const second = stage().start();
+    expect(stage().hasState('attempt.journal')).toBe(true);
+    stage().start(['--poll-wait', '1s']);
     expect(await stage().ended(held)).toMatchObject({ status: 'FAILED', reason: { code: 'interrupted' } });
     expect(processesOf(held)).toEqual([]);
-    await eventually(() => stage().stateFile('attempt.json') === null);
-    expect(second.log).not.toContain('attempt started');
+    await eventually(() => !stage().hasState('attempt.journal'));
+    expect(held.text().match(/^deaf$/gm)).toHaveLength(1);
     const next = stage().gateway.shell('echo well');
     expect((await stage().ended(next)).status).toBe('SUCCEEDED');
   });
@@ -217,7 +217,7 @@ describe('a crash of the agent', () => {
     await first.kill();
     stage().gateway.endElsewhere(held);
     stage().start();
-    await eventually(() => stage().stateFile('attempt.json') === null);
+    await eventually(() => !stage().hasState('attempt.journal'));
     expect(processesOf(held)).toEqual([]);
     expect(held.end).toBeNull();
   });

@@ -29,6 +29,9 @@ export class HeldAttempt {
   state: 'waiting' | 'claimed' | 'ended' = 'waiting';
   isCanceled = false;
   renewals = 0;
+  /** How often the lease had run out when the agent was heard of again. */
+  expiries = 0;
+  leaseSinceMs: number | null = null;
   end: ReportStatus | null = null;
   readonly chunks: OutputChunk[] = [];
   #hash = Buffer.alloc(32);
@@ -161,6 +164,20 @@ export class GatewayDouble {
     return held;
   }
 
+  /** A job of several shell steps. */
+  steps(
+    steps: readonly (readonly [string, string, object?])[],
+    more: Omit<JobSpec, 'document'> = {},
+  ): HeldAttempt {
+    const all = steps.map(([name, command, fields]) => ({
+      name,
+      type: 'runShell',
+      input: { command },
+      ...fields,
+    }));
+    return this.enqueue({ ...more, document: { version: '1.0', steps: all } });
+  }
+
   /** A job of one shell line. */
   shell(command: string, more: Omit<JobSpec, 'document'> = {}): HeldAttempt {
     const steps = [{ name: 'only', type: 'runShell', input: { command } }];
@@ -176,6 +193,13 @@ export class GatewayDouble {
   endElsewhere(held: HeldAttempt): void {
     held.state = 'ended';
     this.#wakeAll();
+  }
+
+  /** Notes whether the lease ran out before this word of the agent, and begins it anew. */
+  expireLate(held: HeldAttempt): void {
+    const now = performance.now();
+    if (held.leaseSinceMs !== null && now - held.leaseSinceMs > held.offer.leaseMs) held.expiries += 1;
+    held.leaseSinceMs = now;
   }
 
   #wakeAll(): void {
@@ -227,8 +251,13 @@ export class GatewayDouble {
       held.store(parseRequest(SendOutput, body).chunks);
       return OutputStored.parse(held.stored);
     }
+    if (verb === 'claim') {
+      this.expireLate(held);
+      return { ...held.offer, claimed: true, resumed: true, output: held.stored };
+    }
     if (verb !== 'renew') throw new DomainError('not-found', `expected a known path, got ${path}`);
     held.renewals += 1;
+    this.expireLate(held);
     return Renewed.parse({ leaseMs: held.offer.leaseMs, cancel: held.isCanceled });
   }
 
@@ -278,9 +307,16 @@ export class GatewayDouble {
     const lost = this.attempts.find((held) => held.state === 'claimed' && !holds(held));
     const fresh = poll.accept ? this.attempts.find((held) => held.state === 'waiting') : undefined;
     const chosen = lost?.isCanceled === true ? fresh : (lost ?? fresh);
-    if (chosen !== undefined) chosen.state = 'claimed';
+    if (chosen !== undefined) {
+      chosen.state = 'claimed';
+      chosen.leaseSinceMs = performance.now();
+    }
+    const resumed = chosen !== undefined && chosen === lost;
     const answer = {
-      offer: chosen === undefined ? null : { ...chosen.offer, resumed: chosen === lost },
+      offer:
+        chosen === undefined
+          ? null
+          : { ...chosen.offer, resumed, ...(resumed ? { output: chosen.stored } : {}) },
       cancel: this.attempts
         .filter((held) => held.isCanceled && held.state === 'claimed')
         .map((held) => held.ref),
@@ -298,6 +334,7 @@ export class GatewayDouble {
     if (held.state === 'ended' && !isRepeated)
       throw new DomainError('attempt-ended', 'expected an open attempt');
     if (!isRepeated) {
+      this.expireLate(held);
       held.store(report.output);
       const { bytes, hash } = held.stored;
       if (report.outputHash !== undefined && (report.outputHash !== hash || report.outputBytes !== bytes)) {

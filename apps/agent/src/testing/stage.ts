@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
 import { type ReportStatus } from '@signalbox/contracts';
@@ -49,6 +49,17 @@ export class Stage {
     } catch {
       return null;
     }
+  }
+
+  /** Whether the state folder holds something of that name. */
+  hasState(name: string): boolean {
+    return existsSync(join(this.stateDir, name));
+  }
+
+  /** Paths of what a folder of the state folder holds; none where there is no such folder. */
+  filesOf(name: string): readonly string[] {
+    const folder = join(this.stateDir, name);
+    return existsSync(folder) ? readdirSync(folder).map((file) => join(folder, file)) : [];
   }
 
   async close(): Promise<void> {
