@@ -1,9 +1,13 @@
 import { readFileSync, readdirSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { findNatsServer } from '@signalbox/embedded';
 import { root } from '@signalbox/tools/service-files';
 import { field } from '@signalbox/tools/system';
 import { parse } from 'yaml';
+import { tryRun } from './command.ts';
 import { type Manifest, chart, helmIsMissing, render, tryHelm } from './helm.ts';
 import { problemsOf } from './kubernetes-schema.ts';
 
@@ -205,6 +209,34 @@ describeWithHelm(title('the chart'), () => {
     expect(text).toContain('{"name":"SIGNALBOX_EVENTS_REPLICAS","value":"3"}');
     expect(text).toContain('nats://box-nats-2.box-nats-peers:6222');
   });
+
+  it.each(['minimal.yaml', 'ha.yaml'])(
+    'makes a configuration that nats-server takes, with %s',
+    async (example) => {
+      const maps = ofKind(await render(...file(example)), 'ConfigMap');
+      const texts = record(maps.find(({ metadata }) => metadata.name === 'box-nats')?.['data']);
+      const folder = await mkdtemp(join(tmpdir(), 'signalbox-chart-'));
+      try {
+        for (const [name, text] of Object.entries(texts)) await writeFile(join(folder, name), text);
+        const users = [
+          ...(texts['authorization.conf'] ?? '').matchAll(/\$(SIGNALBOX_NATS_[A-Z_]+_PASSWORD)/g),
+        ];
+        expect(users).toHaveLength(8);
+        const env = {
+          POD_NAME: 'box-nats-0',
+          ...Object.fromEntries(users.map(([, name]) => [name, 'secret'])),
+        };
+        const server = await findNatsServer({
+          cacheDir: join(root, '.signalbox', 'cache'),
+          log: () => undefined,
+        });
+        const { code, stderr } = await tryRun(server, ['-t', '--config', join(folder, 'nats.conf')], { env });
+        expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('is valid') });
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    },
+  );
 
   it('renders the same twice but for the secrets that it makes', async () => {
     const [one, two] = [await render(...file('external.yaml')), await render(...file('external.yaml'))];
