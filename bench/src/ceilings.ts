@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectBus } from '@signalbox/bus-nats';
+import { type NatsConnection, connectBus } from '@signalbox/bus-nats';
 import type { NewEvent } from '@signalbox/contracts';
 import { findNatsServer, startNats } from '@signalbox/embedded';
 import { noStream } from '@signalbox/event-store';
@@ -45,24 +45,33 @@ export const storeAppends = async (databaseUrl: string, inFlight: number): Promi
   return result;
 };
 
-/** Messages per second into a file stream of a server of its own, each acknowledged. */
-export const streamPublishes = async (): Promise<number> => {
+/** Does work on stream `BENCH` (`bench.>`), in files of a server of its own. */
+export const withStream = async <T>(work: (nc: NatsConnection) => Promise<T>): Promise<T> => {
   const folder = await mkdtemp(join(tmpdir(), 'signalbox-bench-'));
   const cacheDir = join(import.meta.dirname, '../../.signalbox/cache');
   const binary = await findNatsServer({ cacheDir, log: (line) => console.log(line) });
   const server = await startNats({ binary, storeDir: join(folder, 'jetstream') });
-  const nc = await connectBus({ url: server.url, name: 'bench' });
-  const manager = await jetstreamManager(nc);
-  await manager.streams.add({ name: 'BENCH', subjects: ['bench.>'] });
-  const js = jetstream(nc);
-  const begun = performance.now();
-  await inParallel(256, numbers, (index) => js.publish(`bench.${index % 1000}`, body));
-  const result = perSecond(count, begun);
-  await nc.close();
-  await server.stop();
-  await rm(folder, { recursive: true, force: true });
-  return result;
+  try {
+    const nc = await connectBus({ url: server.url, name: 'bench' });
+    const manager = await jetstreamManager(nc);
+    await manager.streams.add({ name: 'BENCH', subjects: ['bench.>'] });
+    const result = await work(nc);
+    await nc.close();
+    return result;
+  } finally {
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
 };
+
+/** Messages per second into a file stream, each acknowledged. */
+export const streamPublishes = (): Promise<number> =>
+  withStream(async (nc) => {
+    const js = jetstream(nc);
+    const begun = performance.now();
+    await inParallel(256, numbers, (index) => js.publish(`bench.${index % 1000}`, body));
+    return perSecond(count, begun);
+  });
 
 const batch = 1_000;
 

@@ -1,4 +1,5 @@
 /** What a run has measured: one figure a row. */
+import type { IdleLatency } from './latency.ts';
 
 /** Programs that do the same number of jobs for comparison. */
 export const peerNames = ['BullMQ everysec', 'BullMQ always', 'graphile-worker'] as const;
@@ -8,6 +9,11 @@ export interface PeerValue {
   readonly bare: number;
   /** With four audit rows for each job. */
   readonly audited: number;
+}
+
+/** What a peer reaches with one obligation. */
+export interface PeerRun extends IdleLatency {
+  readonly jobsPerSecond: number;
 }
 
 /** What the figure should be: at least or at most this. */
@@ -22,6 +28,8 @@ export interface Figure {
   readonly aim?: Aim;
   /** The same without us, on the same machine, in the same run. */
   readonly ceiling?: number;
+  /** The same of a peer's run; absent where there is nothing to compare. */
+  readonly ofPeer?: (run: PeerRun) => number;
   /** A text says why there is none. */
   readonly peers?: Readonly<Partial<Record<PeerName, PeerValue | string>>>;
 }

@@ -35,7 +35,7 @@ const newEvent = <T extends EventType>(type: T, jobId: string, atMs: number, dat
   body: JSON.stringify(data),
 });
 
-const createdOf = (jobId: string, targetId: string): DataOf<'JobCreated'> => ({
+export const createdOf = (jobId: string, targetId: string): DataOf<'JobCreated'> => ({
   jobId,
   name: 'filled',
   document: { version: '1.0', steps: [{ name: 'a', type: 'runCommand', input: { command: ['true'] } }] },
@@ -51,7 +51,7 @@ const createdOf = (jobId: string, targetId: string): DataOf<'JobCreated'> => ({
   requestHash: 'b'.repeat(64),
 });
 
-const assignedOf = (jobId: string, targetId: string): DataOf<'JobAssigned'> => ({
+export const assignedOf = (jobId: string, targetId: string): DataOf<'JobAssigned'> => ({
   jobId,
   targetId,
   agentId: targetId,
@@ -64,7 +64,7 @@ const assignedOf = (jobId: string, targetId: string): DataOf<'JobAssigned'> => (
   documentHash,
 });
 
-const claimedOf = (jobId: string, targetId: string): DataOf<'JobStatusChanged'> => ({
+export const claimedOf = (jobId: string, targetId: string): DataOf<'JobStatusChanged'> => ({
   jobId,
   from: 'SCHEDULED',
   to: 'IN_PROGRESS',
@@ -75,7 +75,7 @@ const claimedOf = (jobId: string, targetId: string): DataOf<'JobStatusChanged'> 
   job: null,
 });
 
-const endedOf = (jobId: string, targetId: string): DataOf<'JobStatusChanged'> => ({
+export const endedOf = (jobId: string, targetId: string): DataOf<'JobStatusChanged'> => ({
   ...claimedOf(jobId, targetId),
   from: 'IN_PROGRESS',
   to: 'SUCCEEDED',

@@ -28,17 +28,26 @@ const endedJobs = async ({ agents }: Fleet, count: number, offers: Map<string, n
   }
 };
 
-export const idleLatency = (fleet: Fleet, jobs: number): Promise<Latency> =>
+/** One wait per job, from the request and from its acceptance. */
+export interface IdleLatency {
+  readonly asked: Latency;
+  readonly accepted: Latency;
+}
+
+export const idleLatency = (fleet: Fleet, jobs: number): Promise<IdleLatency> =>
   whileDevicesRun(fleet, devicesUsed, async () => {
     const { ended: before } = await fleet.agents.ask('take', null);
     const offers = new Map<string, number>();
-    const accepted: [jobId: string, atMs: number][] = [];
+    const created: { readonly jobId: string; readonly asked: number; readonly accepted: number }[] = [];
     for (let index = 0; index < jobs; index += 1) {
       await pause(pauseMs);
+      const asked = machineMs();
       const jobId = await fleet.createJob(deviceOf(fleet, index % devicesUsed));
-      accepted.push([jobId, machineMs()]);
+      created.push({ jobId, asked, accepted: machineMs() });
       await pause(pauseMs);
       await endedJobs(fleet, before + index + 1, offers);
     }
-    return latencyOf(accepted.map(([jobId, atMs]) => Math.max(0, (offers.get(jobId) ?? Number.NaN) - atMs)));
+    const since = (from: 'asked' | 'accepted'): Latency =>
+      latencyOf(created.map((each) => Math.max(0, (offers.get(each.jobId) ?? Number.NaN) - each[from])));
+    return { asked: since('asked'), accepted: since('accepted') };
   });

@@ -11,6 +11,7 @@ import type { Figure } from './figure.ts';
 import { describeMachine } from './machine.ts';
 import { measureSystem } from './measurements.ts';
 import { type BenchOptions, benchOptions, usage } from './options.ts';
+import { runPeers, withPeers } from './peers.ts';
 import { tableText } from './table.ts';
 
 const say = (line: string): void => {
@@ -50,7 +51,9 @@ const markdownOf = ({ facts, figures, notes }: Run): string => {
 const main = async (): Promise<void> => {
   const options = benchOptions(process.argv.slice(2));
   if (options === undefined) return say(usage);
-  const run = await runAll(options);
+  const ours = await runAll(options);
+  const withQueues = options.peers && ours.figures.some(({ ofPeer }) => ofPeer !== undefined);
+  const run = withQueues ? { ...ours, figures: withPeers(ours.figures, await runPeers(options, say)) } : ours;
   say(`\n${tableText(run.figures)}\n`);
   for (const note of run.notes) say(`- ${note}`);
   if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(run, null, 2)}\n`);

@@ -44,7 +44,8 @@ const countAll = async (system: System): Promise<Counts> => {
   return { stored: Number(rows[0]?.count), published: state.last_seq };
 };
 
-const newest = async ({ auditor }: Fleet): Promise<string> => {
+/** Position of the newest audit row; empty where there is none. */
+export const newest = async ({ auditor }: Fleet): Promise<string> => {
   const { rows } = await auditor.query<{ newest: string }>(
     `select coalesce(max(position), '') as newest from audit_logs`,
   );
