@@ -5,6 +5,7 @@ import { type CollectedSpan, type Collector, eventually, startCollector } from '
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type RunningAgent, startAgent } from './src/agents.ts';
 import { auditOf, stepsJob, untilEnd } from './src/jobs.ts';
+import { enrolDevice } from './src/device.ts';
 import { type Stack, openStack } from './src/stack.ts';
 
 let collector: Collector;
@@ -133,6 +134,41 @@ it('a job is one trace, from its request over the agent to the audit log', async
   expect(spans.filter((span) => span.attributes['signalbox.job.id'] !== jobId)).toEqual([]);
   const ids = new Set([caller.spanId, ...spans.map((span) => span.spanId)]);
   expect(spans.filter((span) => !ids.has(span.parentSpanId))).toEqual([]);
+});
+
+it('an agent’s word on times moves no span out of its attempt, and too much of it is refused by name', async () => {
+  const device = await enrolDevice(stack.system.url, stack.admin, 'liar');
+  const traceId = randomBytes(16).toString('hex');
+  const headers = { traceparent: `00-${traceId}-${'1'.repeat(16)}-01` };
+  await stack.admin.post('/api/v1/jobs', stepsJob(device.deviceId, { a: 'true' }), headers);
+  const { offer } = await device.poll({ waitMs: 10_000 });
+  if (offer === null) throw new Error('expected an offer, got none');
+  expect(offer.traceparent).toContain(traceId);
+  const step = { name: 'x', startMs: 500_000, endMs: 3, exitCode: 0 };
+  const end = { status: 'SUCCEEDED', exitCode: 0, executedSteps: 1 };
+  const refused = async (trace: unknown, field: string): Promise<void> => {
+    const { status, body } = await device.say(offer, 'status', { ...end, trace });
+    expect([status, JSON.stringify(body)]).toEqual([400, expect.stringContaining(`"${field}"`)]);
+  };
+  await refused({ endMs: 1, steps: Array(102).fill(step) }, 'trace.steps');
+  await refused({ endMs: 1, steps: [{ ...step, name: 'x'.repeat(129) }] }, 'trace.steps.0.name');
+  await refused({ endMs: -1, steps: [] }, 'trace.endMs');
+  await refused({ endMs: 1, steps: [], spanId: 'mine' }, 'trace');
+  const beforeMs = Date.now();
+  await device.report(offer, { ...end, trace: { endMs: 86_400_000, steps: [step] } });
+  const agents = await eventually(
+    () => {
+      const found = spansOf(traceId).filter((span) => span.service === 'signalbox-agent');
+      return found.length === 2 ? found : null;
+    },
+    { what: 'the spans of the agent', timeoutMs: 15_000 },
+  );
+  const claim = oneOf(spansOf(traceId), 'device-gateway', 'claim');
+  for (const span of agents) {
+    expect(span.startMs).toBeGreaterThanOrEqual(Math.floor(claim.startMs));
+    expect(span.endMs).toBeGreaterThanOrEqual(span.startMs);
+    expect(span.endMs).toBeLessThanOrEqual(beforeMs + 5_000);
+  }
 });
 
 it('a trace that its caller does not record is not exported, and is in the log', async () => {

@@ -29,6 +29,37 @@ describe('pool, transactions and migrations', () => {
     }
   });
 
+  it('tells of every statement: of the pool, of a transaction, and of one that fails', async () => {
+    const heard: string[] = [];
+    const observed = openPool({
+      url: database.url,
+      applicationName: 'spec',
+      onQuery: (statement, durationMs, error) => {
+        expect(durationMs).toBeGreaterThan(0);
+        const code = error instanceof Error && 'code' in error ? error.code : 'ok';
+        heard.push(`${statement} ${String(code)}`);
+      },
+    });
+    try {
+      expect((await observed.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+      expect((await observed.query({ name: 'n', text: 'select $1::int as n', values: [2] })).rows).toEqual([
+        { n: 2 },
+      ]);
+      await transaction(observed, (client) => client.query('select 3'));
+      await expect(observed.query('select nothing')).rejects.toMatchObject({ code: '42703' });
+    } finally {
+      await observed.end();
+    }
+    expect(heard).toEqual([
+      'select 1 as one ok',
+      'select $1::int as n ok',
+      'begin ok',
+      'select 3 ok',
+      'commit ok',
+      'select nothing 42703',
+    ]);
+  });
+
   it('commits when the work resolves and rolls back when it throws', async () => {
     await transaction(pool, (client) => client.query(`insert into note values ('kept')`));
     const work = transaction(pool, async (client) => {

@@ -48,6 +48,26 @@ describe('settings', () => {
     expect(setting.duration({ env: 'SIGNALBOX_T', meaning: '' }).parse(text)).toBe(expected);
   });
 
+  it.each([
+    ['0', 0],
+    ['0.25', 0.25],
+    ['.5', 0.5],
+    ['1.0', 1],
+  ])('reads the ratio %s', (text, expected) => {
+    expect(setting.ratio({ env: 'OTEL_T', meaning: '' }).parse(text)).toBe(expected);
+  });
+
+  it.each(['1.1', '-0.5', '1e-3', 'half', '0x1'])('refuses the ratio %s', (text) => {
+    expect(() => setting.ratio({ env: 'OTEL_T', meaning: '' }).parse(text)).toThrow('a number from 0 to 1');
+  });
+
+  it('reads pairs, whose values are URL-encoded', () => {
+    const pairs = setting.pairs({ env: 'OTEL_T', meaning: '', secret: true });
+    expect(pairs.parse('authorization=Bearer%20a=b, x=')).toEqual({ authorization: 'Bearer a=b', x: '' });
+    for (const text of ['key', '=value', 'a=1,', 'a=%zz'])
+      expect(() => pairs.parse(text)).toThrow('name=value');
+  });
+
   it('lists all problems by name and prints no value', () => {
     const error = problemsOf({
       DATABASE_URL: 'mysql://u:pw-secret@h',
