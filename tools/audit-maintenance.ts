@@ -1,4 +1,5 @@
 /** The audit service's maintenance, and the database on which the programs of this folder run it. */
+import { type EventStoreSettings, readEventStoreSettings } from '@signalbox/event-store-choice';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -21,11 +22,17 @@ export interface ParkedRow {
 interface Maintenance {
   readonly rebuild: (
     databaseUrl: string,
+    eventStore: EventStoreSettings,
     onProgress: (progress: RebuildProgress) => void,
   ) => Promise<RebuildProgress>;
-  readonly parked: (databaseUrl: string, limit: number) => Promise<readonly ParkedRow[]>;
+  readonly parked: (
+    databaseUrl: string,
+    eventStore: EventStoreSettings,
+    limit: number,
+  ) => Promise<readonly ParkedRow[]>;
   readonly redrive: (
     databaseUrl: string,
+    eventStore: EventStoreSettings,
     stream: string,
   ) => Promise<{ readonly handled: number; readonly left: number }>;
 }
@@ -47,6 +54,14 @@ export const databaseUrl = (): string => {
   throw new Error(`expected DATABASE_URL or a running system (${runFile}), got neither`);
 };
 
+/** Where the log is: SIGNALBOX_EVENT_STORE, else as the running system has it where the database is that one's. */
+export const eventStoreSettings = (): EventStoreSettings => {
+  const isGiven = [process.env['SIGNALBOX_EVENT_STORE'], process.env['DATABASE_URL']].some(Boolean);
+  if (isGiven || !existsSync(runFile)) return readEventStoreSettings(process.env);
+  const { kurrentdbUrl }: { kurrentdbUrl?: string } = JSON.parse(readFileSync(runFile, 'utf8'));
+  return { eventStore: kurrentdbUrl === undefined ? 'postgres' : 'kurrentdb', kurrentdbUrl };
+};
+
 /** Events that a reader has put aside, as the port of readers describes them. */
 interface Parked {
   readonly event: { readonly position: string; readonly stream: string; readonly type: string };
@@ -57,20 +72,29 @@ interface Parked {
 /** What `services/<name>/src/maintenance.ts` of dispatcher and gateway export. */
 interface ParkedMaintenance {
   readonly parked: (databaseUrl: string, limit: number) => Promise<readonly Parked[]>;
-  readonly redrive: Maintenance['redrive'];
+  readonly redrive: ParkedEvents['redrive'];
 }
 
 /** Listing and re-driving of parked events of one service. */
 export interface ParkedEvents {
   readonly parked: (databaseUrl: string, limit: number) => Promise<readonly ParkedRow[]>;
-  readonly redrive: Maintenance['redrive'];
+  readonly redrive: (
+    databaseUrl: string,
+    stream: string,
+  ) => Promise<{ readonly handled: number; readonly left: number }>;
 }
 
 /** The services whose readers may have parked events, by the name of their schema. */
 export const parkedServices = ['audit', 'dispatcher', 'gateway'] as const;
 
 export const loadParked = async (service: (typeof parkedServices)[number]): Promise<ParkedEvents> => {
-  if (service === 'audit') return loadMaintenance();
+  if (service === 'audit') {
+    const { parked, redrive } = await loadMaintenance();
+    return {
+      parked: (url, limit) => parked(url, eventStoreSettings(), limit),
+      redrive: (url, stream) => redrive(url, eventStoreSettings(), stream),
+    };
+  }
   const folder = service === 'gateway' ? 'device-gateway' : service;
   const file = new URL(`../services/${folder}/src/maintenance.ts`, import.meta.url);
   const maintenance: ParkedMaintenance = await import(file.href);

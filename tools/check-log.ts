@@ -2,13 +2,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type EventStoreSettings, readEventStoreSettings } from '@signalbox/event-store-choice';
 import { type Violation, checkLog, invariants } from '@signalbox/domain';
 import { readEvidence } from './log-evidence.ts';
 
 const usage = `usage: npm run check-log -- [--url postgres://…] [--settled] [--lease-ms 60000] [--slack-ms 10000] [--secrets <file>]
 
 Reads the log (and the rows of the audit service, where there are any) and checks the invariants. Exit code 1 on any
-violation. The database is --url, else DATABASE_URL, else that of the running system.
+violation. The database is --url, else DATABASE_URL, else that of the running system. A log in KurrentDB is that of
+SIGNALBOX_EVENT_STORE and SIGNALBOX_KURRENTDB_URL, else that of the running system.
 
   --settled    nothing is under way: every job must have ended and every view must show it
   --lease-ms   life of a device's lease, which an attempt may last beyond run timeout and kill grace
@@ -22,12 +24,20 @@ const mostShown = 200;
 interface RunFile {
   readonly databaseUrl?: string;
   readonly adminKeyFile?: string;
+  readonly kurrentdbUrl?: string;
 }
 
 const readRunFile = (): RunFile => {
   if (!existsSync(runFile)) return {};
   const run: RunFile = JSON.parse(readFileSync(runFile, 'utf8'));
   return run;
+};
+
+/** Where the log of a database is that was named, or of the running system. */
+const eventStoreOf = (run: RunFile, isNamed: boolean): EventStoreSettings => {
+  if (isNamed || process.env['SIGNALBOX_EVENT_STORE']) return readEventStoreSettings(process.env);
+  const { kurrentdbUrl } = run;
+  return { eventStore: kurrentdbUrl === undefined ? 'postgres' : 'kurrentdb', kurrentdbUrl };
 };
 
 const lines = (file: string | undefined): string[] =>
@@ -78,10 +88,11 @@ const main = async (): Promise<void> => {
     return;
   }
   const run = readRunFile();
-  const url = values.url ?? (process.env['DATABASE_URL'] || run.databaseUrl);
+  const named = values.url ?? process.env['DATABASE_URL'];
+  const url = named || run.databaseUrl;
   if (url === undefined)
     throw new Error('expected --url, DATABASE_URL or a running system, got none of them');
-  const { evidence, recorded, undecodable } = await readEvidence(url);
+  const { evidence, recorded, undecodable } = await readEvidence(url, eventStoreOf(run, Boolean(named)));
   const secrets = [...lines(run.adminKeyFile), ...lines(values.secrets)];
   const findings = checkLog({
     ...evidence,

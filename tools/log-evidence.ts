@@ -10,7 +10,8 @@ import {
   positionStart,
 } from '@signalbox/contracts';
 import type { Evidence, Violation } from '@signalbox/domain';
-import { openPostgresEventStore } from '@signalbox/event-store-postgres';
+import { type EventStoreSettings, openEventStore } from '@signalbox/event-store-choice';
+import type { EventStore } from '@signalbox/event-store';
 import { openPool } from '@signalbox/postgres';
 import type pg from 'pg';
 
@@ -23,8 +24,16 @@ export interface ReadEvidence {
 
 const page = 5_000;
 
-const readEvents = async (pool: pg.Pool): Promise<readonly RecordedEvent[]> => {
-  const store = await openPostgresEventStore({ pool });
+const readEvents = async (pool: pg.Pool, settings: EventStoreSettings): Promise<readonly RecordedEvent[]> => {
+  const { store, close } = await openEventStore({ settings, pool, name: 'signalbox check-log' });
+  try {
+    return await readToEnd(store);
+  } finally {
+    await close();
+  }
+};
+
+const readToEnd = async (store: EventStore): Promise<readonly RecordedEvent[]> => {
   const events: RecordedEvent[] = [];
   let after: Position = positionStart;
   for (;;) {
@@ -65,7 +74,10 @@ const readAudit = async (
  * Reads the log and what the audit service made of it. Rows are read before events: what a row shows is then among the
  * events, also while the system runs.
  */
-export const readEvidence = async (databaseUrl: string): Promise<ReadEvidence> => {
+export const readEvidence = async (
+  databaseUrl: string,
+  settings: EventStoreSettings = { eventStore: 'postgres', kurrentdbUrl: undefined },
+): Promise<ReadEvidence> => {
   const pool = openPool({
     url: databaseUrl,
     applicationName: 'signalbox-check-log',
@@ -74,7 +86,7 @@ export const readEvidence = async (databaseUrl: string): Promise<ReadEvidence> =
   });
   try {
     const rows = await readAudit(pool);
-    const recorded = await readEvents(pool);
+    const recorded = await readEvents(pool, settings);
     const events: Event[] = [];
     const undecodable: Violation[] = [];
     for (const each of recorded) {

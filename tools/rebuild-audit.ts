@@ -1,5 +1,5 @@
 /** `npm run rebuild-audit`: builds the audit tables anew from the event store, while the services may run. */
-import { databaseUrl, loadMaintenance, runProgram } from './audit-maintenance.ts';
+import { databaseUrl, eventStoreSettings, loadMaintenance, runProgram } from './audit-maintenance.ts';
 
 const usage = `usage: npm run rebuild-audit
 
@@ -16,7 +16,7 @@ await runProgram(async () => {
   const { rebuild } = await loadMaintenance();
   const startedMs = performance.now();
   let shownMs = startedMs;
-  const done = await rebuild(databaseUrl(), ({ events, position, head }) => {
+  const done = await rebuild(databaseUrl(), eventStoreSettings(), ({ events, position, head }) => {
     if (performance.now() - shownMs < 1_000) return;
     shownMs = performance.now();
     process.stderr.write(`${events} events, at position ${position} of ${head}\n`);

@@ -3,6 +3,7 @@
  * process, `-- --port N` another public port, `-- --no-agent` leaves the local agent out.
  */
 import { join } from 'node:path';
+import { readEventStoreSettings } from '@signalbox/event-store-choice';
 import { buildAll } from './build.ts';
 import { startOptions } from './options.ts';
 import { root, serviceNames } from './service-files.ts';
@@ -33,6 +34,7 @@ const system = await startSystem({
   settings: Object.fromEntries(serviceNames.map((name) => [name, telemetry])),
   databaseUrl: process.env['DATABASE_URL'],
   natsUrl: process.env['NATS_URL'],
+  kurrentdbUrl: readEventStoreSettings(process.env).kurrentdbUrl,
   log: say,
 });
 if (options.withAgent) await system.startAgent('local');

@@ -5,6 +5,7 @@ export type ProjectType =
   | 'port'
   | 'adapter'
   | 'kit'
+  | 'choice'
   | 'client'
   | 'test'
   | 'service'
@@ -19,12 +20,14 @@ export const mayDependOn: Readonly<Record<ProjectType, readonly string[]>> = {
   port: ['contract'],
   adapter: ['contract', 'port', '=@signalbox/postgres'],
   kit: ['contract'],
+  // Settings that choose among adapters.
+  choice: ['port', 'adapter', 'kit'],
   client: ['contract'],
-  service: ['contract', 'domain', 'port', 'adapter', 'kit'],
+  service: ['contract', 'domain', 'port', 'adapter', 'kit', 'choice'],
   app: ['contract', 'client', '=@signalbox/domain'],
-  test: ['contract', 'domain', 'port', 'adapter', 'kit', 'client', 'test', 'tool'],
+  test: ['contract', 'domain', 'port', 'adapter', 'kit', 'choice', 'client', 'test', 'tool'],
   // Tools bundle the agent.
-  tool: ['contract', 'domain', 'port', 'adapter', 'kit', 'client', 'app', 'tool'],
+  tool: ['contract', 'domain', 'port', 'adapter', 'kit', 'choice', 'client', 'app', 'tool'],
   example: [],
 };
 
@@ -37,6 +40,7 @@ const externalsByType: Readonly<Record<ProjectType, readonly string[]>> = {
   port: [],
   adapter: [],
   kit: ['@nestjs/*', '@opentelemetry/*', 'fastify', 'pino', 'prom-client', 'reflect-metadata', 'rxjs', 'zod'],
+  choice: ['pg'],
   client: [],
   service: ['@nestjs/*', 'fastify', 'pg', 'reflect-metadata', 'rxjs', 'typeorm', 'zod'],
   app: [],
@@ -49,6 +53,8 @@ const externalsByType: Readonly<Record<ProjectType, readonly string[]>> = {
 const externalsByName: Readonly<Record<string, readonly string[]>> = {
   '@signalbox/postgres': ['pg', 'typeorm'],
   '@signalbox/event-store-postgres': ['pg'],
+  // Its tests have a server of their own.
+  '@signalbox/event-store-kurrentdb': ['@eventstore/db-client', '@grpc/grpc-js'],
   '@signalbox/bus-nats': ['@nats-io/*', '@nestjs/common', '@nestjs/microservices', 'rxjs'],
   // Commands and queries between services travel by NATS request/reply.
   '@signalbox/service-kit': ['@nats-io/transport-node'],

@@ -29,6 +29,8 @@ export interface SystemOptions {
   /** Servers of one's own instead of the embedded ones. */
   readonly databaseUrl?: string | undefined;
   readonly natsUrl?: string | undefined;
+  /** Where the log is, instead of in Postgres. */
+  readonly kurrentdbUrl?: string | undefined;
   /** Goes on when a service lives and is not ready (a halted relay, parked events), saying why: somebody may look at it. */
   readonly startUnready?: boolean;
   /** Progress, a line each. */
@@ -98,6 +100,7 @@ interface Servers {
   readonly natsUrl: string;
   /** Undefined where a server of one's own is used. */
   readonly natsPasswords: NatsPasswords | undefined;
+  readonly kurrentdbUrl: string | undefined;
 }
 
 const startServers = async (options: SystemOptions, log: (line: string) => void): Promise<Servers> => {
@@ -131,6 +134,7 @@ const startServers = async (options: SystemOptions, log: (line: string) => void)
     databaseUrl: databaseUrl ?? postgres.value?.url ?? '',
     natsUrl: natsUrl ?? nats.value?.url ?? '',
     natsPasswords,
+    kurrentdbUrl: options.kurrentdbUrl,
   };
 };
 
@@ -141,10 +145,15 @@ const baseEnv = (): Record<string, string> => ({
   TZ: 'UTC',
 });
 
+/** The log's place, for all services alike. */
+const storeEnv = (url: string | undefined): Readonly<Record<string, string>> =>
+  url === undefined ? {} : { SIGNALBOX_EVENT_STORE: 'kurrentdb', SIGNALBOX_KURRENTDB_URL: url };
+
 const serviceEnv = (servers: Servers, name: ServiceName): Readonly<Record<string, string>> => ({
   ...baseEnv(),
   DATABASE_URL: servers.databaseUrl,
   NATS_URL: servers.natsUrl,
+  ...storeEnv(servers.kurrentdbUrl),
   ...(servers.natsPasswords === undefined ? {} : natsEnv(servers.natsPasswords, name)),
 });
 
@@ -245,6 +254,10 @@ const agentStarter =
     return agent;
   };
 
+/** Address of NATS with the password of one of its users, where the server is ours. */
+const natsUrlFor = ({ natsUrl, natsPasswords }: Servers, user: BusUser): string =>
+  natsPasswords === undefined ? natsUrl : withUser(natsUrl, user, natsPasswords[user]);
+
 /** Addresses for people and tools; it holds passwords, so only we can read it. */
 const writeRunFile = async (stateDir: string, run: Readonly<Record<string, string>>): Promise<void> => {
   await writeFile(join(stateDir, 'run.json'), `${JSON.stringify(run, null, 2)}\n`, { mode: 0o600 });
@@ -277,9 +290,8 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     router = await startRouter(options.port, { api: created.urls.api, gateway: gatewayUrl });
     await Promise.all([...programs.values()].map((program) => program.start()));
     const { url } = router;
-    const { databaseUrl, natsPasswords } = servers;
-    const natsUrlOf = (user: BusUser): string =>
-      natsPasswords === undefined ? servers.natsUrl : withUser(servers.natsUrl, user, natsPasswords[user]);
+    const { databaseUrl, kurrentdbUrl } = servers;
+    const natsUrlOf = (user: BusUser): string => natsUrlFor(servers, user);
     const natsUrl = natsUrlOf('subscriber');
     const natsOperatorUrl = natsUrlOf('operator');
     const auditUrl = withUser(databaseUrl, 'signalbox_audit_reader', auditPassword);
@@ -290,6 +302,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
       databaseUrl,
       auditUrl,
       adminKeyFile,
+      ...(kurrentdbUrl === undefined ? {} : { kurrentdbUrl }),
     });
     const startAgent = agentStarter(stateDir, url, adminKey, agents);
     const envOf = (name: ServiceName): Readonly<Record<string, string>> => serviceEnv(servers, name);

@@ -2,7 +2,7 @@ import type { DynamicModule, Provider } from '@nestjs/common';
 import { subjects } from '@signalbox/contracts';
 import { connectBus } from '@signalbox/bus-nats';
 import { EventStore } from '@signalbox/event-store';
-import { openPostgresEventStore } from '@signalbox/event-store-postgres';
+import { serveEventStore } from '@signalbox/event-store-choice';
 import { openPool } from '@signalbox/postgres';
 import { CallClient, kitProviders, natsAccess, type Kit, observeDatabase } from '@signalbox/service-kit';
 import pg from 'pg';
@@ -91,7 +91,7 @@ const resources = (settings: ApiSettings, kit: Kit): Provider[] => [
   {
     provide: EventStore,
     useFactory: (pool: pg.Pool, bus: LiveBus) =>
-      openPostgresEventStore({ pool, onAppended: () => bus.signal(subjects.relayWake) }),
+      serveEventStore({ settings, pool, onAppended: () => bus.signal(subjects.relayWake) }, kit),
     inject: [pg.Pool, LiveBus],
   },
 ];

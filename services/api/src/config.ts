@@ -1,3 +1,4 @@
+import { checkEventStore, eventStoreSettings } from '@signalbox/event-store-choice';
 import {
   checkNatsAccess,
   commonSettings,
@@ -10,6 +11,7 @@ import {
 /** Settings of the api, besides those that every service has. */
 export const settings = defineSettings({
   ...commonSettings,
+  ...eventStoreSettings,
   port: setting.port({
     env: 'SIGNALBOX_API_PORT',
     meaning: 'Port of the REST API; 0 takes a free one',
@@ -41,6 +43,7 @@ export type ApiSettings = SettingsOf<typeof settings>;
 
 export const checkSettings = (values: ApiSettings): readonly SettingsProblem[] => [
   ...checkNatsAccess(values),
+  ...checkEventStore(values),
   ...checkAdminKey(values),
 ];
 

@@ -1,6 +1,6 @@
 import type { DynamicModule } from '@nestjs/common';
 import { EventsTransport, connectBus } from '@signalbox/bus-nats';
-import { openPostgresEventStore } from '@signalbox/event-store-postgres';
+import { serveEventStore } from '@signalbox/event-store-choice';
 import { openPool } from '@signalbox/postgres';
 import { type Kit, type SettingsOf, kitProviders, natsAccess, observeDatabase } from '@signalbox/service-kit';
 import type pg from 'pg';
@@ -44,7 +44,7 @@ export const appModule = async (values: Values, kit: Kit): Promise<DynamicModule
   const { pool, source } = await openDatabase(values, kit);
   const nc = await connectBus({ ...natsAccess(values, 'audit'), name: 'audit', waitForServer: true });
   kit.lifecycle.onStop('bus', () => nc.close());
-  const store = await openPostgresEventStore({ pool });
+  const store = await serveEventStore({ settings: values, pool }, kit);
   const state = await openProjectorState(pool);
   const watch = new PositionWatch(() => state.position());
   kit.lifecycle.onDrain('waiting queries', () => watch.stop());

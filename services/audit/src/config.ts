@@ -1,8 +1,10 @@
+import { eventStoreSettings } from '@signalbox/event-store-choice';
 import { commonSettings, defineSettings, setting } from '@signalbox/service-kit';
 
 /** Settings of the audit service. */
 export const settings = defineSettings({
   ...commonSettings,
+  ...eventStoreSettings,
   port: setting.port({
     env: 'SIGNALBOX_AUDIT_PORT',
     meaning: 'HTTP port of health and metrics; 0 is a free one',

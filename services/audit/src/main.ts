@@ -1,3 +1,4 @@
+import { checkEventStore } from '@signalbox/event-store-choice';
 import { EventsTransport } from '@signalbox/bus-nats';
 import {
   CallServer,
@@ -19,7 +20,7 @@ export const start = (env: Env) =>
     name: 'audit',
     settings,
     env,
-    check: checkNatsAccess,
+    check: (values) => [...checkNatsAccess(values), ...checkEventStore(values)],
     port: ({ port }) => port,
     module: appModule,
     transports: (app, kit, values) => [

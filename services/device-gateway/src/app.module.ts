@@ -1,7 +1,7 @@
 import { type NatsConnection, connectBus } from '@signalbox/bus-nats';
 import { subjects } from '@signalbox/contracts';
 import { type EventStore } from '@signalbox/event-store';
-import { openPostgresEventStore } from '@signalbox/event-store-postgres';
+import { serveEventStore } from '@signalbox/event-store-choice';
 import { migrate, openPool } from '@signalbox/postgres';
 import { type Kit, type SettingsOf, kitProviders, natsAccess, observeDatabase } from '@signalbox/service-kit';
 import type { DynamicModule } from '@nestjs/common';
@@ -95,7 +95,10 @@ export const appModule = async (values: SettingsOf<typeof settings>, kit: Kit): 
   });
   kit.lifecycle.onStop('bus', () => nc.close());
   await migrate(pool, 'gateway', migrations);
-  const store = await openPostgresEventStore({ pool, onAppended: () => nc.publish(subjects.relayWake) });
+  const store = await serveEventStore(
+    { settings: values, pool, onAppended: () => nc.publish(subjects.relayWake) },
+    kit,
+  );
   const gateway = new Gateway(pool, nc, store);
   kit.lifecycle.onDrain('long polls', () => gateway.open.drain());
   kit.health.add('database', async () => {

@@ -1,7 +1,9 @@
+import { eventStoreSettings } from '@signalbox/event-store-choice';
 import { commonSettings, defineSettings, setting } from '@signalbox/service-kit';
 
 export const settings = defineSettings({
   ...commonSettings,
+  ...eventStoreSettings,
   port: setting.port({
     env: 'SIGNALBOX_GATEWAY_PORT',
     meaning: 'HTTP port of the agent protocol, health and metrics; 0 is a free one',

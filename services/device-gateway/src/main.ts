@@ -1,3 +1,4 @@
+import { checkEventStore } from '@signalbox/event-store-choice';
 import { checkNatsAccess, type Env, natsAccess, runAsMain, startService } from '@signalbox/service-kit';
 import { AgentDoor } from './agent-door.ts';
 import { Gateway, appModule } from './app.module.ts';
@@ -12,7 +13,7 @@ export const start = (env: Env) =>
     env,
     port: ({ port }) => port,
     module: appModule,
-    check: checkNatsAccess,
+    check: (values) => [...checkNatsAccess(values), ...checkEventStore(values)],
     transports: (app, kit, values) => [
       callTransport(app.get(Gateway), app.get(AgentDoor), kit, natsAccess(values, 'device-gateway')),
     ],

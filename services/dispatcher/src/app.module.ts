@@ -1,7 +1,7 @@
 import { type NatsConnection, connectBus } from '@signalbox/bus-nats';
 import { subjects } from '@signalbox/contracts';
 import { type EventStore } from '@signalbox/event-store';
-import { openPostgresEventStore } from '@signalbox/event-store-postgres';
+import { serveEventStore } from '@signalbox/event-store-choice';
 import {
   type PostgresLeaseRow,
   type PostgresReaderState,
@@ -50,7 +50,10 @@ export const appModule = async (values: SettingsOf<typeof settings>, kit: Kit): 
   });
   kit.lifecycle.onStop('bus', () => nc.close());
   await migrate(pool, 'dispatcher', migrations);
-  const store = await openPostgresEventStore({ pool, onAppended: () => nc.publish(subjects.relayWake) });
+  const store = await serveEventStore(
+    { settings: values, pool, onAppended: () => nc.publish(subjects.relayWake) },
+    kit,
+  );
   const state = await openReaderState({ pool, schema: 'dispatcher', name: 'dispatcher', durable: false });
   const lease = await openLease({ pool, name: 'dispatcher' });
   kit.health.add('database', async () => {

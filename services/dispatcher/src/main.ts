@@ -1,3 +1,4 @@
+import { checkEventStore } from '@signalbox/event-store-choice';
 import { checkNatsAccess, type Env, runAsMain, startService } from '@signalbox/service-kit';
 import { Dispatcher, appModule } from './app.module.ts';
 import { settings } from './config.ts';
@@ -9,7 +10,7 @@ export const start = (env: Env) =>
     name: 'dispatcher',
     settings,
     env,
-    check: checkNatsAccess,
+    check: (values) => [...checkNatsAccess(values), ...checkEventStore(values)],
     port: ({ port }) => port,
     module: appModule,
     transports: (app, kit, values) => transports(app.get(Dispatcher), kit, values),

@@ -1,6 +1,6 @@
 import { subjects } from '@signalbox/contracts';
 import { type Relay, connectBus, startRelay } from '@signalbox/bus-nats';
-import { openPostgresEventStore } from '@signalbox/event-store-postgres';
+import { serveEventStore } from '@signalbox/event-store-choice';
 import { EventStore } from '@signalbox/event-store';
 import { lead, openLease, openPool } from '@signalbox/postgres';
 import {
@@ -69,7 +69,7 @@ export const appModule = async (values: SettingsOf<typeof settings>, kit: Kit): 
   const nc = await connectBus({ ...natsAccess(values, 'scheduler'), name: 'scheduler', waitForServer: true });
   kit.lifecycle.onStop('bus', () => nc.close());
   const onAppended = (): void => nc.publish(subjects.relayWake);
-  const store = await openPostgresEventStore({ pool, onAppended });
+  const store = await serveEventStore({ settings: values, pool, onAppended }, kit);
   kit.health.add('database', async () => {
     await pool.query('select 1');
   });

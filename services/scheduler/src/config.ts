@@ -1,3 +1,4 @@
+import { checkEventStore, eventStoreSettings } from '@signalbox/event-store-choice';
 import {
   type NatsAccess,
   type SettingsOf,
@@ -12,6 +13,7 @@ import {
 /** Settings of the scheduler and of the relay that runs in it. */
 export const settings = defineSettings({
   ...commonSettings,
+  ...eventStoreSettings,
   port: setting.port({
     env: 'SIGNALBOX_SCHEDULER_PORT',
     meaning: 'HTTP port of health and metrics; 0 is a free one',
@@ -63,6 +65,7 @@ export const relayAccess = (values: Values): NatsAccess => natsAccess(relayCrede
 export const checkSettings = (values: Values): readonly SettingsProblem[] => {
   const problems = [
     ...checkNatsAccess(values),
+    ...checkEventStore(values),
     ...checkNatsAccess(relayCredentials(values), 'SIGNALBOX_RELAY_'),
   ];
   const proves = values.natsPassword !== undefined || values.natsCredsFile !== undefined;

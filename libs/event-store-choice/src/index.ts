@@ -1,0 +1,8 @@
+/** Which event store a process uses, by its settings. */
+export {
+  checkEventStore,
+  eventStoreSettings,
+  readEventStoreSettings,
+  type EventStoreSettings,
+} from './settings.ts';
+export { openEventStore, serveEventStore } from './open.ts';
