@@ -214,6 +214,58 @@ describe('the end of an attempt', () => {
   });
 });
 
+/** Starts an agent in whose process some code runs first. */
+const startWith = (code: string) => {
+  const path = join(stage().stateDir, 'before.mjs');
+  writeFileSync(path, code);
+  return stage().start(['--token', stage().gateway.token], { NODE_OPTIONS: `--import=file://${path}` });
+};
+
+describe('a clock that jumps by hours, forward and back', () => {
+  it('costs no lease, and moves no timeout', async () => {
+    startWith(`
+      const Real = Date;
+      const hours = [0, 5, -5, 9, -1];
+      const shiftMs = () => (hours[Math.floor(performance.now() / 150) % hours.length] ?? 0) * 3_600_000;
+      globalThis.Date = class extends Real {
+        constructor(...words) { if (words.length > 0) super(...words); else super(Real.now() + shiftMs()); }
+        static now() { return Real.now() + shiftMs(); }
+      };
+    `);
+    const held = stage().gateway.shell('for i in 1 2 3 4 5 6; do echo $i; sleep 0.4; done', {
+      leaseMs: 1_200,
+    });
+    expect(await stage().ended(held)).toMatchObject({ status: 'SUCCEEDED', outputHash: held.stored.hash });
+    expect(held.text()).toMatch(/\n1\n2\n3\n4\n5\n6\n$/);
+    expect(held.expiries).toBe(0);
+    const hoursSeen = new Set(held.chunks.map((chunk) => chunk.at.slice(0, 13)));
+    expect(hoursSeen.size).toBeGreaterThan(1);
+    const limited = stage().gateway.shell('sleep 600', { runTimeoutMs: 1_000, killGraceMs: 200 });
+    const startMs = performance.now();
+    expect((await stage().ended(limited)).status).toBe('TIMED_OUT');
+    expect(performance.now() - startMs).toBeGreaterThan(900);
+  });
+});
+
+describe('a disk that takes seconds to write', () => {
+  it('costs no lease', async () => {
+    startWith(`
+      import fs from 'node:fs';
+      const slowMs = 2_500;
+      const { fdatasync, fdatasyncSync } = fs;
+      fs.fdatasync = (handle, done) => setTimeout(() => fdatasync(handle, done), slowMs);
+      fs.fdatasyncSync = (handle) => {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, slowMs);
+        fdatasyncSync(handle);
+      };
+    `);
+    const held = stage().gateway.shell('echo one', { leaseMs: 1_500 });
+    expect((await stage().ended(held, 20_000)).status).toBe('SUCCEEDED');
+    expect(held.renewals).toBeGreaterThan(3);
+    expect(held.expiries).toBe(0);
+  });
+});
+
 const spoolFiles = (): readonly string[] => stage().filesOf('output');
 const spooled = (): string =>
   spoolFiles()
