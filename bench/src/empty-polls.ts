@@ -21,7 +21,7 @@ export interface PollSettings {
 
 /** So long that none is answered while the memory is read. */
 const holdMs = 60_000;
-const settleMs = 3_000;
+const settleMs = 2_000;
 
 const residentMb = (pid: number): number => {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
@@ -71,10 +71,14 @@ const measureServer = async (
 };
 
 /** Polls while the database counts; the same time without polls is what the services do by themselves. */
-const commitsDuring = async (system: System, client: Child<PollOrders>, credentials: readonly string[]) => {
+const commitsDuring = async (
+  system: System,
+  client: Child<PollOrders>,
+  credentials: readonly string[],
+  forMs: number,
+) => {
   const postgres = new Postgres({ connectionString: system.databaseUrl });
   await postgres.connect();
-  const forMs = 4_000;
   const start = await commitsOf(postgres);
   const { allPolls } = await client.ask('spin', { url: system.gatewayUrl, credentials, forMs });
   const polled = await commitsOf(postgres);
@@ -97,7 +101,12 @@ export const measurePolls = async (system: System, settings: PollSettings): Prom
     const ours = await measureServer(client, { url: system.gatewayUrl, pid }, credentials, settings);
     const gatewaySeconds = cpuSeconds([pid]) - cpuBefore;
     const theirs = await measureServer(client, bareServer, credentials, settings);
-    const database = await commitsDuring(system, client, credentials.slice(0, settings.connections));
+    const database = await commitsDuring(
+      system,
+      client,
+      credentials.slice(0, settings.connections),
+      settings.forMs / 2,
+    );
     const perPoll = (seconds: number, polls: number): string => ((seconds * 1e6) / polls).toFixed(0);
     return {
       figures: [

@@ -63,7 +63,7 @@ const sizes = {
   rebuildEvents: 200_000,
   longLogEvents: 1_000_000,
 };
-const quickSizes = { idleJobs: 20, runMs: 1_000, openPolls: 200, rebuildEvents: 2_000, longLogEvents: 4_000 };
+const quickSizes = { idleJobs: 10, runMs: 1_000, openPolls: 200, rebuildEvents: 2_000, longLogEvents: 4_000 };
 const numbers = { jobs: '6000', 'in-flight': '128', devices: '300' };
 const quickNumbers = { jobs: '200', 'in-flight': '16', devices: '20' };
 
