@@ -8,15 +8,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
-import { resourceFromAttributes } from '@opentelemetry/resources';
-import {
-  BatchSpanProcessor,
-  ParentBasedSampler,
-  type SpanExporter,
-  type SpanProcessor,
-  TraceIdRatioBasedSampler,
-  TracerProvider,
-} from '@opentelemetry/sdk-trace';
+import { resources, tracing } from '@opentelemetry/sdk-node';
 import { DomainError, problemStatus } from '@signalbox/contracts';
 import type { Logger } from '../logger.ts';
 import { readTraceparent, writeTraceparent } from '../trace.ts';
@@ -92,7 +84,7 @@ export interface OtlpOptions {
   readonly logger: Logger;
 }
 
-const createExporter = async ({ values, endpoint }: OtlpOptions): Promise<SpanExporter> => {
+const createExporter = async ({ values, endpoint }: OtlpOptions): Promise<tracing.SpanExporter> => {
   const { OTLPTraceExporter } =
     values.otlpProtocol === 'http/json'
       ? await import('@opentelemetry/exporter-trace-otlp-http')
@@ -111,23 +103,25 @@ const createExporter = async ({ values, endpoint }: OtlpOptions): Promise<SpanEx
 class OtlpTracing extends Tracing {
   readonly isOn = true;
   readonly #options: OtlpOptions;
-  readonly #processor: SpanProcessor;
+  readonly #processor: tracing.SpanProcessor;
   readonly #tracer: Tracer;
 
-  constructor(options: OtlpOptions, processor: SpanProcessor) {
+  constructor(options: OtlpOptions, processor: tracing.SpanProcessor) {
     super();
     this.#options = options;
     this.#processor = processor;
     const { service, version, values } = options;
-    const provider = new TracerProvider({
-      resource: resourceFromAttributes({
+    const provider = new tracing.BasicTracerProvider({
+      resource: resources.resourceFromAttributes({
         ...values.resourceAttributes,
         'service.namespace': 'signalbox',
         'service.name': `signalbox-${service}`,
         'service.version': version,
         'service.instance.id': randomUUID(),
       }),
-      sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(values.traceRatio) }),
+      sampler: new tracing.ParentBasedSampler({
+        root: new tracing.TraceIdRatioBasedSampler(values.traceRatio),
+      }),
       spanProcessors: [processor],
     });
     this.#tracer = provider.getTracer('signalbox', version);
@@ -156,6 +150,6 @@ export const startOtlpTracing = async (options: OtlpOptions): Promise<Tracing> =
   const exporter = reportingExporter(await createExporter(options), options.logger);
   return new OtlpTracing(
     options,
-    new BatchSpanProcessor({ exporter, maxQueueSize: queued, scheduledDelayMillis: exportEveryMs }),
+    new tracing.BatchSpanProcessor(exporter, { maxQueueSize: queued, scheduledDelayMillis: exportEveryMs }),
   );
 };

@@ -1,8 +1,8 @@
-import type { SpanExporter } from '@opentelemetry/sdk-trace';
+import type { tracing } from '@opentelemetry/sdk-node';
 import type { Logger } from '../logger.ts';
 
 /** Says once when spans cannot be exported, and once when they can again, with how many were lost meanwhile. */
-export const reportingExporter = (exporter: SpanExporter, logger: Logger): SpanExporter => {
+export const reportingExporter = (exporter: tracing.SpanExporter, logger: Logger): tracing.SpanExporter => {
   let lost = 0;
   return {
     export: (spans, done) =>
