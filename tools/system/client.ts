@@ -40,8 +40,12 @@ const messageOf = (text: string): Message | undefined => {
   return data === '' ? undefined : { event: field('event'), id: field('id'), data: JSON.parse(data) };
 };
 
-/** @param url public address @param key API key */
-export const createClient = (url: string, key: string): Client => {
+/**
+ * @param url public address
+ * @param key API key
+ * @param timeoutMs longest wait for an answer in milliseconds, streams excepted; without it there is none
+ */
+export const createClient = (url: string, key: string, timeoutMs?: number): Client => {
   const authorization = `Bearer ${key}`;
   const request: Client['request'] = async (method, path, body, headers = {}) => {
     const answer = await fetch(`${url}${path}`, {
@@ -52,6 +56,7 @@ export const createClient = (url: string, key: string): Client => {
         ...headers,
       },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...(timeoutMs === undefined ? {} : { signal: AbortSignal.timeout(timeoutMs) }),
     });
     const text = await answer.text();
     const isJson = (answer.headers.get('content-type') ?? '').includes('json');

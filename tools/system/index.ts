@@ -1,4 +1,5 @@
 /** The whole system for tests and benchmarks. */
 export { createClient, field, textField, type Answer, type Client, type Message } from './client.ts';
 export { answersOk, createProgram, type Program } from './program.ts';
-export { startSystem, type System, type SystemOptions } from './system.ts';
+export { type Roads } from './services.ts';
+export { startSystem, type AgentStart, type System, type SystemOptions } from './system.ts';

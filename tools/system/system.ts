@@ -8,33 +8,41 @@ import {
   type NatsServer,
   type PostgresServer,
   findNatsServer,
-  freePort,
   startNats,
   startPostgres,
 } from '@signalbox/embedded';
-import { type ServiceName, agentFile, root, serviceFile, serviceNames } from '../service-files.ts';
-import { type NatsPasswords, keptNatsPasswords, natsEnv } from './nats-passwords.ts';
-import { type Program, answersOk, createProgram } from './program.ts';
+import { type ServiceName, agentFile, root } from '../service-files.ts';
+import { keptNatsPasswords } from './nats-passwords.ts';
+import { type Program, createProgram } from './program.ts';
 import { type Router, startRouter } from './router.ts';
+import {
+  type Access,
+  type ServicesOptions,
+  baseEnv,
+  createPrograms,
+  createReplicas,
+  firstUrls,
+  serviceEnv,
+} from './services.ts';
 
-export interface SystemOptions {
-  /** Folder of all state: servers' data, keys, logs, `run.json`. */
-  readonly stateDir: string;
+export interface AgentStart {
+  /** The platform's address as this agent sees it; default: the public one. */
+  readonly url?: string;
+  /** Further arguments and variables of its Node, such as a module to load first. */
+  readonly nodeArgs?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface SystemOptions extends ServicesOptions {
   /** Public port; 0 is a free one. */
   readonly port: number;
-  /** Each service as its own process, as in production; default: all in one. */
-  readonly separate?: boolean;
-  /** Further settings for all services, such as shorter leases in tests. */
-  readonly settings?: Readonly<Partial<Record<ServiceName, Readonly<Record<string, string>>>>>;
+  /** Most bytes that JetStream keeps in its files; default: what nats-server takes. */
+  readonly natsFileBytes?: number;
   /** Servers of one's own instead of the embedded ones. */
   readonly databaseUrl?: string | undefined;
   readonly natsUrl?: string | undefined;
   /** Where the log is, instead of in Postgres. */
   readonly kurrentdbUrl?: string | undefined;
-  /** Goes on when a service lives and is not ready (a halted relay, parked events), saying why: somebody may look at it. */
-  readonly startUnready?: boolean;
-  /** Progress, a line each. */
-  readonly log?: (line: string) => void;
 }
 
 export interface System {
@@ -61,18 +69,12 @@ export interface System {
   readonly nats: NatsServer | undefined;
   /** By name of the service where each has its own process; else one entry `services`. */
   readonly programs: ReadonlyMap<string, Program>;
+  /** Own address of every service's process, by the program's name; of services in one process by the service's. */
+  readonly addresses: ReadonlyMap<string, string>;
   /** Starts an agent with its own state folder; enrols it first where it is new. */
-  startAgent(name: string): Promise<Program>;
+  startAgent(name: string, how?: AgentStart): Promise<Program>;
   stop(): Promise<void>;
 }
-
-const portNames: Record<ServiceName, string> = {
-  scheduler: 'SIGNALBOX_SCHEDULER_PORT',
-  dispatcher: 'SIGNALBOX_DISPATCHER_PORT',
-  audit: 'SIGNALBOX_AUDIT_PORT',
-  'device-gateway': 'SIGNALBOX_GATEWAY_PORT',
-  api: 'SIGNALBOX_API_PORT',
-};
 
 /** A secret that is made at the first start and kept, readable by us only. */
 const keptSecret = async (file: string, make: () => string): Promise<string> => {
@@ -92,15 +94,9 @@ const withUser = (url: string, user: string, password: string): string => {
   return changed.href;
 };
 
-interface Servers {
+interface Servers extends Access {
   readonly postgres: PostgresServer | undefined;
   readonly nats: NatsServer | undefined;
-  readonly databaseUrl: string;
-  /** Without credentials, unless it is a server of one's own and was given with them. */
-  readonly natsUrl: string;
-  /** Undefined where a server of one's own is used. */
-  readonly natsPasswords: NatsPasswords | undefined;
-  readonly kurrentdbUrl: string | undefined;
 }
 
 const startServers = async (options: SystemOptions, log: (line: string) => void): Promise<Servers> => {
@@ -109,10 +105,12 @@ const startServers = async (options: SystemOptions, log: (line: string) => void)
   const startOwnNats = async (): Promise<NatsServer> => {
     const binary = await findNatsServer({ cacheDir: join(root, '.signalbox', 'cache'), log });
     const config = natsPasswords && renderAuthorization((user) => JSON.stringify(natsPasswords[user]));
+    const { natsFileBytes: fileBytes } = options;
     return startNats({
       binary,
       storeDir: join(stateDir, 'nats'),
       ...(config === undefined ? {} : { config }),
+      ...(fileBytes === undefined ? {} : { fileBytes }),
     });
   };
   const [postgres, nats] = await Promise.allSettled([
@@ -138,92 +136,6 @@ const startServers = async (options: SystemOptions, log: (line: string) => void)
   };
 };
 
-/** Only what a service needs: nothing of the caller's environment leaks into it. */
-const baseEnv = (): Record<string, string> => ({
-  PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
-  HOME: process.env['HOME'] ?? '/',
-  TZ: 'UTC',
-});
-
-/** The log's place, for all services alike. */
-const storeEnv = (url: string | undefined): Readonly<Record<string, string>> =>
-  url === undefined ? {} : { SIGNALBOX_EVENT_STORE: 'kurrentdb', SIGNALBOX_KURRENTDB_URL: url };
-
-const serviceEnv = (servers: Servers, name: ServiceName): Readonly<Record<string, string>> => ({
-  ...baseEnv(),
-  DATABASE_URL: servers.databaseUrl,
-  NATS_URL: servers.natsUrl,
-  ...storeEnv(servers.kurrentdbUrl),
-  ...(servers.natsPasswords === undefined ? {} : natsEnv(servers.natsPasswords, name)),
-});
-
-const becomeReady = async (options: SystemOptions, name: ServiceName, url: string): Promise<void> => {
-  try {
-    await answersOk(`${url}/health/ready`, options.startUnready === true ? 20_000 : 60_000);
-  } catch (error) {
-    if (options.startUnready !== true) throw error;
-    await answersOk(`${url}/health/live`, 1_000);
-    options.log?.(`${name} is not ready: ${error instanceof Error ? error.message : String(error)}`);
-  }
-};
-
-const createPrograms = async (
-  options: SystemOptions,
-  servers: Servers,
-  secrets: { readonly adminKey: string; readonly auditPassword: string },
-): Promise<{ readonly programs: Map<string, Program>; readonly urls: Record<ServiceName, string> }> => {
-  const ports: Record<string, number> = {};
-  for (const name of serviceNames) ports[name] = await freePort();
-  const url = (name: ServiceName): string => `http://127.0.0.1:${ports[name]}`;
-  const urls = Object.fromEntries(serviceNames.map((name) => [name, url(name)])) as Record<
-    ServiceName,
-    string
-  >;
-  const special: Partial<Record<ServiceName, Record<string, string>>> = {
-    api: { SIGNALBOX_BOOTSTRAP_ADMIN_KEY: secrets.adminKey },
-    audit: { SIGNALBOX_AUDIT_READER_PASSWORD: secrets.auditPassword },
-  };
-  const envOf = (name: ServiceName): Record<string, string> => ({
-    ...serviceEnv(servers, name),
-    [portNames[name]]: String(ports[name]),
-    ...special[name],
-    ...options.settings?.[name],
-  });
-  const logs = join(options.stateDir, 'logs');
-  await mkdir(logs, { recursive: true, mode: 0o700 });
-  const ready = (name: ServiceName) => () => becomeReady(options, name, url(name));
-  const programs = new Map<string, Program>();
-  if (options.separate === true) {
-    for (const name of serviceNames) {
-      const logFile = join(logs, `${name}.log`);
-      programs.set(
-        name,
-        createProgram({
-          name,
-          args: ['--enable-source-maps', serviceFile(name)],
-          env: envOf(name),
-          logFile,
-          ready: ready(name),
-        }),
-      );
-    }
-    return { programs, urls };
-  }
-  const settingsFile = join(options.stateDir, 'services.json');
-  const settings = Object.fromEntries(serviceNames.map((name) => [name, envOf(name)]));
-  await writeFile(settingsFile, JSON.stringify(settings), { mode: 0o600 });
-  const args = ['--enable-source-maps', join(root, 'tools', 'system', 'all-services.ts'), settingsFile];
-  const allReady = async (): Promise<void> => {
-    await Promise.all(serviceNames.map((name) => ready(name)()));
-  };
-  const logFile = join(logs, 'services.log');
-  programs.set(
-    'services',
-    createProgram({ name: 'services', args, env: baseEnv(), logFile, ready: allReady }),
-  );
-  return { programs, urls };
-};
-
 const enrolmentToken = async (url: string, adminKey: string, name: string): Promise<string> => {
   const answer = await fetch(`${url}/api/v1/enrolment-tokens`, {
     method: 'POST',
@@ -240,14 +152,24 @@ const enrolmentToken = async (url: string, adminKey: string, name: string): Prom
 /** Starts agents, each with its own state folder and process; one without a credential gets a one-time token. */
 const agentStarter =
   (stateDir: string, url: string, adminKey: string, agents: Program[]) =>
-  async (name: string): Promise<Program> => {
+  async (name: string, how: AgentStart = {}): Promise<Program> => {
     const agentDir = join(stateDir, 'agents', name);
     await mkdir(agentDir, { recursive: true, mode: 0o700 });
-    const env = baseEnv();
+    const env: Record<string, string> = { ...baseEnv(), ...how.env };
     if (!existsSync(join(agentDir, 'credential.json'))) {
       env['SIGNALBOX_TOKEN'] = await enrolmentToken(url, adminKey, name);
     }
-    const args = [agentFile, '--server', url, '--state-dir', agentDir, '--name', name];
+    const nodeArgs = how.nodeArgs ?? [];
+    const args = [
+      ...nodeArgs,
+      agentFile,
+      '--server',
+      how.url ?? url,
+      '--state-dir',
+      agentDir,
+      '--name',
+      name,
+    ];
     const agent = createProgram({ name, args, env, logFile: join(stateDir, 'logs', `agent-${name}.log`) });
     agents.push(agent);
     await agent.start();
@@ -284,10 +206,12 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     await rm(join(stateDir, 'run.json'), { force: true });
   };
   try {
-    const created = await createPrograms(options, servers, { adminKey, auditPassword });
-    ({ programs } = created);
-    const gatewayUrl = created.urls['device-gateway'];
-    router = await startRouter(options.port, { api: created.urls.api, gateway: gatewayUrl });
+    const replicas = await createReplicas(options, servers, { adminKey, auditPassword });
+    programs = await createPrograms(options, replicas);
+    const urlsOf = (service: ServiceName): readonly string[] =>
+      replicas.filter((each) => each.service === service).map((each) => each.url);
+    const [gateway, api] = [urlsOf('device-gateway'), urlsOf('api')];
+    router = await startRouter(options.port, { api, gateway });
     await Promise.all([...programs.values()].map((program) => program.start()));
     const { url } = router;
     const { databaseUrl, kurrentdbUrl } = servers;
@@ -295,30 +219,24 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     const natsUrl = natsUrlOf('subscriber');
     const natsOperatorUrl = natsUrlOf('operator');
     const auditUrl = withUser(databaseUrl, 'signalbox_audit_reader', auditPassword);
-    await writeRunFile(stateDir, {
-      apiUrl: url,
-      natsUrl,
-      natsOperatorUrl,
-      databaseUrl,
-      auditUrl,
-      adminKeyFile,
-      ...(kurrentdbUrl === undefined ? {} : { kurrentdbUrl }),
-    });
+    const run = { apiUrl: url, natsUrl, natsOperatorUrl, databaseUrl, auditUrl, adminKeyFile };
+    await writeRunFile(stateDir, { ...run, ...(kurrentdbUrl === undefined ? {} : { kurrentdbUrl }) });
     const startAgent = agentStarter(stateDir, url, adminKey, agents);
     const envOf = (name: ServiceName): Readonly<Record<string, string>> => serviceEnv(servers, name);
-    const addresses = {
+    const urls = {
       url,
       auditUrl,
-      gatewayUrl,
-      apiUrl: created.urls.api,
-      urls: created.urls,
+      gatewayUrl: gateway[0] ?? '',
+      apiUrl: api[0] ?? '',
+      urls: firstUrls(replicas),
+      addresses: new Map(replicas.map((each) => [each.program, each.url])),
       databaseUrl,
       natsUrl,
       natsUrlOf,
       envOf,
     };
     const { postgres, nats } = servers;
-    return { postgres, nats, ...addresses, adminKey, adminKeyFile, stateDir, programs, startAgent, stop };
+    return { postgres, nats, ...urls, adminKey, adminKeyFile, stateDir, programs, startAgent, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -18,6 +18,8 @@ export interface NatsOptions {
   readonly port?: number;
   /** Opens the HTTP monitoring port, on a free port of 127.0.0.1. Default false. */
   readonly monitor?: boolean;
+  /** Most bytes of all streams in files; default: three quarters of what the disk has free at the start. */
+  readonly fileBytes?: number;
   /** Further text of the configuration file, such as users with their permissions. The file is readable by us only. */
   readonly config?: string;
 }
@@ -42,7 +44,7 @@ const configText = ({ name, storeDir, options }: NatsSetup, { port, monitorPort 
     `server_name: "${name}"`,
     `listen: "127.0.0.1:${port}"`,
     ...(monitorPort === undefined ? [] : [`http: "127.0.0.1:${monitorPort}"`]),
-    `jetstream { store_dir: ${JSON.stringify(storeDir)} }`,
+    `jetstream { store_dir: ${JSON.stringify(storeDir)}${options.fileBytes === undefined ? '' : `, max_file_store: ${options.fileBytes}`} }`,
     options.config ?? '',
     '',
   ].join('\n');
