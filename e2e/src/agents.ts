@@ -1,7 +1,7 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { AgentView, pageOf } from '@signalbox/contracts';
 import { eventually } from '@signalbox/testkit';
-import type { Program } from '@signalbox/tools/system';
+import type { AgentStart, Program } from '@signalbox/tools/system';
 import type { Stack } from './stack.ts';
 
 /** The real agent as a process, and the device that it is. */
@@ -12,8 +12,8 @@ export interface RunningAgent {
 }
 
 /** Starts a new agent and waits until it is enrolled. */
-export const startAgent = async (stack: Stack, name: string): Promise<RunningAgent> => {
-  const program = await stack.system.startAgent(name);
+export const startAgent = async (stack: Stack, name: string, how: AgentStart = {}): Promise<RunningAgent> => {
+  const program = await stack.system.startAgent(name, how);
   const found = await eventually(
     async () => {
       const { items } = pageOf(AgentView).parse(await stack.admin.get('/api/v1/agents?limit=500'));

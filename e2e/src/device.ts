@@ -36,9 +36,13 @@ export interface Device {
 const attemptPath = ({ jobId, targetId, attempt }: AttemptRef): string =>
   `${agentPrefix}/assignments/${jobId}/${targetId}/attempts/${attempt}`;
 
-/** A device by its credential. */
-export const deviceOf = (url: string, enrolled: Enrolled): Device => {
-  const client = createClient(url, enrolled.credential);
+/** A device by its credential; its requests fail after `timeoutMs` milliseconds where that is given. */
+export const deviceOf = (
+  url: string,
+  enrolled: Pick<Device, 'deviceId' | 'agentId' | 'credential' | 'leaseMs'>,
+  timeoutMs?: number,
+): Device => {
+  const client = createClient(url, enrolled.credential, timeoutMs);
   const path: Device['path'] = (ref, word) => `${attemptPath(ref)}/${word}`;
   const post = (ref: AttemptRef, word: 'claim' | 'renew' | 'output' | 'status', body?: unknown) =>
     client.post(path(ref, word), body);

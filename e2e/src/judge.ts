@@ -34,11 +34,16 @@ export interface Judgement {
   readonly checked: Readonly<Record<string, number>>;
 }
 
-/** Judges the whole log, when nothing is under way, by the invariants of the design. */
+/**
+ * Judges the whole log, when nothing is under way, by the invariants of the design.
+ *
+ * @param slackMs how much later than due a decision may be recorded: as long as those who decide may be away
+ */
 export const judge = async (
   stack: Stack,
   leaseMs: number,
   secrets: readonly string[] = [],
+  slackMs = 30_000,
 ): Promise<Judgement> => {
   const { evidence, recorded, undecodable } = await readEvidence(stack.system.databaseUrl);
   const findings = checkLog({
@@ -46,7 +51,7 @@ export const judge = async (
     settled: true,
     now: new Date().toISOString(),
     leaseMs,
-    slackMs: 30_000,
+    slackMs,
     secrets: { values: [stack.system.adminKey, ...secrets], recorded },
   });
   const all = [...undecodable, ...Object.values(findings).flatMap((each) => each.violations)];

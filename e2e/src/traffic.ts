@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { JobAccepted } from '@signalbox/contracts';
+import { CancelAnswer, JobAccepted } from '@signalbox/contracts';
 import { eventually } from '@signalbox/testkit';
 import type { Answer, Client } from '@signalbox/tools/system';
 
@@ -8,10 +8,16 @@ export interface TrafficOptions {
   readonly client: Client;
   /** Jobs to create each second. */
   readonly perSecond: number;
+  /** Most jobs that are being created or canceled at once, as with a client of so many connections; default: no limit. */
+  readonly mostAtOnce?: number;
   /** The request of the job with this number. */
   readonly request: (index: number) => Readonly<Record<string, unknown>>;
-  /** Whether this job is canceled as soon as it is acknowledged. */
+  /** Whether this job is canceled after it is acknowledged. */
   readonly cancels: (index: number) => boolean;
+  /** How long after it, in milliseconds; default 0. */
+  readonly cancelAfterMs?: (index: number) => number;
+  /** Told of each acknowledged job, with its number. */
+  readonly onAcknowledged?: (index: number, jobId: string) => void;
 }
 
 /**
@@ -21,6 +27,8 @@ export interface TrafficOptions {
 export interface Traffic {
   /** Ids of the jobs that were acknowledged so far. */
   readonly acknowledged: ReadonlySet<string>;
+  /** Ids of the jobs whose cancel was answered, with what the platform said of it. */
+  readonly canceled: ReadonlyMap<string, string>;
   /** Requests that had to be repeated so far, and why. */
   readonly refusals: ReadonlyMap<string, number>;
   /** Resolves when this many more jobs were acknowledged. */
@@ -38,6 +46,7 @@ const isOutage = (status: number): boolean => status === 503;
 /** What the requests of one traffic have come to. */
 class Tally {
   readonly acknowledged = new Set<string>();
+  readonly canceled = new Map<string, string>();
   readonly refusals = new Map<string, number>();
   readonly failures: string[] = [];
   sent = 0;
@@ -71,7 +80,8 @@ const more = async (what: string, count: () => number, by: number): Promise<void
   await eventually(() => count() >= goal, { what: `${by} more ${what}`, timeoutMs: 60_000 });
 };
 
-export const startTraffic = ({ client, perSecond, request, cancels }: TrafficOptions): Traffic => {
+export const startTraffic = (options: TrafficOptions): Traffic => {
+  const { client, perSecond, request, cancels, cancelAfterMs = () => 0, mostAtOnce = Infinity } = options;
   const tally = new Tally();
   const running = new Set<Promise<void>>();
   let index = 0;
@@ -84,10 +94,14 @@ export const startTraffic = ({ client, perSecond, request, cancels }: TrafficOpt
     const accepted = await insist(tally, () => client.request('POST', '/api/v1/jobs', body, headers));
     const { jobId } = JobAccepted.parse(accepted);
     tally.acknowledged.add(jobId);
-    if (cancels(number))
-      await insist(tally, () => client.request('POST', `/api/v1/jobs/${jobId}/cancel`, {}));
+    options.onAcknowledged?.(number, jobId);
+    if (!cancels(number)) return;
+    await pause(cancelAfterMs(number));
+    const answer = await insist(tally, () => client.request('POST', `/api/v1/jobs/${jobId}/cancel`, {}));
+    tally.canceled.set(jobId, CancelAnswer.parse(answer).outcome);
   };
   const timer = setInterval(() => {
+    if (running.size >= mostAtOnce) return;
     const work = createOne();
     running.add(work);
     void work.finally(() => running.delete(work));
@@ -95,6 +109,7 @@ export const startTraffic = ({ client, perSecond, request, cancels }: TrafficOpt
 
   return {
     acknowledged: tally.acknowledged,
+    canceled: tally.canceled,
     refusals: tally.refusals,
     flows: (count) => more('acknowledged jobs', () => tally.acknowledged.size, count),
     tries: (count) => more('requests', () => tally.sent, count),
