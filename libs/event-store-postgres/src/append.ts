@@ -21,6 +21,7 @@ interface OutcomeRow {
 }
 
 const appendText = 'select n, outcome, version, position, recorded_us, ids from events.append($1)';
+const tryAppendText = 'select position, recorded_us from events.try_append($1)';
 const byIdText = `select ${eventColumns} from events.log l where l.id = any($1::uuid[])`;
 
 const encode = (appends: readonly Append[]): string =>
@@ -45,7 +46,10 @@ const encode = (appends: readonly Append[]): string =>
     ),
   );
 
-const storedResult = ({ stream, expectedVersion, events }: Append, row: OutcomeRow): AppendResult => {
+/** Where an append's events begin: position and instant of the first. */
+type Begin = Pick<OutcomeRow, 'position' | 'recorded_us'>;
+
+const storedResult = ({ stream, expectedVersion, events }: Append, row: Begin): AppendResult => {
   const position = Number(row.position);
   const recordedUs = Number(row.recorded_us);
   return {
@@ -94,12 +98,41 @@ const resultOf = (append: Append, row: OutcomeRow | undefined, stored: Stored): 
   }
 };
 
-/** A batch in one statement: its own transaction, one wait for the disk. */
+/** The events of a batch that was stored as a whole stand one after the other. */
+const storedTogether = (appends: readonly Append[], before: Begin): AppendResult[] => {
+  let first = 1;
+  return appends.map((append) => {
+    const begin = {
+      position: String(Number(before.position) + first),
+      recorded_us: String(Number(before.recorded_us) + first),
+    };
+    first += append.events.length;
+    return storedResult(append, begin);
+  });
+};
+
+/** A batch in one statement: its own transaction, one wait for the disk; in a second one where an append is refused. */
 const appendTogether = async (
   pool: pg.Pool,
   appends: readonly Append[],
 ): Promise<readonly (AppendResult | Error)[]> => {
-  const query = { name: 'events.append', text: appendText, values: [encode(appends)] };
+  const encoded = encode(appends);
+  const tried = await pool.query<Begin>({
+    name: 'events.try-append',
+    text: tryAppendText,
+    values: [encoded],
+  });
+  const before = tried.rows[0];
+  return before === undefined ? judgeTogether(pool, appends, encoded) : storedTogether(appends, before);
+};
+
+/** A batch of which some appends are refused or were stored before. */
+const judgeTogether = async (
+  pool: pg.Pool,
+  appends: readonly Append[],
+  encoded: string,
+): Promise<readonly (AppendResult | Error)[]> => {
+  const query = { name: 'events.append', text: appendText, values: [encoded] };
   const { rows } = await pool.query<OutcomeRow>(query);
   const outcomes = new Map(rows.map((row) => [row.n, row]));
   const repeated = appends.filter((_, n) => outcomes.get(n)?.outcome === 'repeated');

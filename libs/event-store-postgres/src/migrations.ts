@@ -171,9 +171,73 @@ begin
 end $$;
 `;
 
+/**
+ * `events.try_append(appends)`: the way of almost every batch, at two thirds of the work of `events.append`, whose input it
+ * takes. Stores all events, in the order of the array, or nothing: the one row that comes back holds the position and the
+ * instant before the first of them; no row says that `events.append` has to judge each append by itself.
+ *
+ * A stream that is ahead, and an id that is known, break a unique key; a stream that is behind leaves a row out. The
+ * look-up is no `exists`, which the planner may turn into a read of the whole log.
+ */
+const tryAppend = `
+create function events.try_append(appends jsonb)
+returns table ("position" bigint, recorded_us bigint)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+#variable_conflict use_column
+declare
+  last_position bigint;
+  base timestamptz;
+  stored integer;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'expected an append in a read committed transaction, got %',
+      current_setting('transaction_isolation') using errcode = '25000';
+  end if;
+  if current_setting('synchronous_commit') = 'off' then
+    perform set_config('synchronous_commit', 'on', true);
+  end if;
+
+  perform 1 from events.store s where s.one for update;
+  select l.position, l.recorded_at into last_position, base
+    from events.log l order by l.position desc limit 1;
+  last_position := coalesce(last_position, 0);
+  base := greatest(base, clock_timestamp());
+
+  begin
+    insert into events.log
+    select last_position + e.k, e.stream, e.expected + e.i + 1, e.id, e.type, e.type_version, e.occurred_at,
+      base + e.k * interval '1 microsecond', e.actor_type, e.actor_id, e.correlation_id, e.causation_id,
+      e.traceparent, e.body
+    from rows from (jsonb_to_recordset(appends) as (
+      n integer, i integer, stream text, expected integer, id uuid, type text, type_version integer,
+      occurred_at timestamptz, actor_type text, actor_id text, correlation_id text, causation_id text,
+      traceparent text, body text)) with ordinality
+      as e(n, i, stream, expected, id, type, type_version, occurred_at, actor_type, actor_id, correlation_id,
+        causation_id, traceparent, body, k)
+    where e.i > 0 or e.expected = 0
+      or (select l.version from events.log l where l.stream = e.stream and l.version = e.expected) is not null
+    order by e.k;
+    get diagnostics stored = row_count;
+    if stored <> jsonb_array_length(appends) then
+      raise unique_violation;
+    end if;
+  exception when unique_violation then
+    return;
+  end;
+  return query select last_position, (extract(epoch from base) * 1000000)::bigint;
+end $$;
+revoke all on function events.try_append(jsonb) from public;
+`;
+
 /** Schema `events`. A migration that was released is never changed: add another. */
 export const migrations: readonly Migration[] = [
   { id: '001-log', sql: tables + guards },
   { id: '002-append', sql: append },
   { id: '003-position-before', sql: positionBefore },
+  { id: '004-try-append', sql: tryAppend },
 ];

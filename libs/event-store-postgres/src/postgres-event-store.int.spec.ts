@@ -57,7 +57,7 @@ describe('event store in Postgres', () => {
   const appendersWaiting = async (): Promise<number[]> => {
     const { rows } = await pool.query<{ pid: number }>(
       `select pid from pg_stat_activity
-       where datname = current_database() and wait_event_type = 'Lock' and query like '%events.append%'`,
+       where datname = current_database() and wait_event_type = 'Lock' and query like '%append(%'`,
     );
     return rows.map(({ pid }) => pid);
   };
