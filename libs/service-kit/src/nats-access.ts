@@ -68,5 +68,7 @@ export const natsOptions = (access: NatsAccess, name: string) => {
     reconnectTimeWait: 250,
     waitOnFirstConnect: true,
     pingInterval: 10_000,
+    // A stack for each request would cost more than the request; errors name the call.
+    noAsyncTraces: true,
   };
 };

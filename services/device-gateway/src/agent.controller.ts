@@ -28,7 +28,9 @@ const attemptPath = 'assignments/:jobId/:targetId/attempts/:attempt';
 /** Fires when the agent hangs up before it has its answer. */
 const goneOf = (reply: FastifyReply): AbortSignal => {
   const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) gone.abort();
+  });
   return gone.signal;
 };
 
