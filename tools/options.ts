@@ -1,11 +1,21 @@
 /** Flags of the programs in this folder. */
 import { parseArgs } from 'node:util';
+import type { PublicDoorOptions } from './system/public-door.ts';
 
 export interface StartOptions {
   readonly port: number;
   readonly separate: boolean;
   readonly withAgent: boolean;
+  /** The door beyond this machine; undefined: this machine only. */
+  readonly publicDoor: PublicDoorOptions | undefined;
 }
+
+const portOf = (flag: string, text: string): number => {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Error(`expected ${flag} from 0 to 65535, got ${text}`);
+  return port;
+};
 
 /** @throws Error that names the flag and what was expected */
 export const startOptions = (args: readonly string[], standardPort: number): StartOptions => {
@@ -15,11 +25,21 @@ export const startOptions = (args: readonly string[], standardPort: number): Sta
       port: { type: 'string', default: String(standardPort) },
       separate: { type: 'boolean', default: false },
       'no-agent': { type: 'boolean', default: false },
+      listen: { type: 'string' },
+      'tls-port': { type: 'string', default: '4443' },
+      'tls-name': { type: 'string' },
+      'tls-cert': { type: 'string' },
+      'tls-key': { type: 'string' },
     },
   });
-  const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new Error(`expected --port from 0 to 65535, got ${values.port}`);
-  }
-  return { port, separate: values.separate, withAgent: !values['no-agent'] };
+  const { listen, 'tls-cert': certFile, 'tls-key': keyFile, 'tls-name': name } = values;
+  if ((certFile === undefined) !== (keyFile === undefined))
+    throw new Error('expected --tls-cert and --tls-key together, got one of them');
+  if (listen === undefined && (certFile ?? name) !== undefined)
+    throw new Error('expected --listen with an address, such as 0.0.0.0, where TLS is spoken, got none');
+  const tlsPort = portOf('--tls-port', values['tls-port']);
+  const publicDoor =
+    listen === undefined ? undefined : { host: listen, port: tlsPort, name, certFile, keyFile };
+  const port = portOf('--port', values.port);
+  return { port, separate: values.separate, withAgent: !values['no-agent'], publicDoor };
 };

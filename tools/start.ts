@@ -1,6 +1,8 @@
 /**
  * `npm start`: the whole system on this machine, kept running until Ctrl-C. `-- --separate` gives each service its own
- * process, `-- --port N` another public port, `-- --no-agent` leaves the local agent out.
+ * process, `-- --port N` another public port, `-- --no-agent` leaves the local agent out. `-- --listen 0.0.0.0` also listens
+ * beyond this machine, with TLS on port 4443 (`--tls-port`), for the name `--tls-name`, with `--tls-cert` and `--tls-key` or
+ * with a certificate of its own authority.
  */
 import { join } from 'node:path';
 import { readEventStoreSettings } from '@signalbox/event-store-choice';
@@ -32,18 +34,24 @@ const system = await startSystem({
   separate: options.separate,
   startUnready: true,
   settings: Object.fromEntries(serviceNames.map((name) => [name, telemetry])),
+  publicDoor: options.publicDoor,
   databaseUrl: process.env['DATABASE_URL'],
   natsUrl: process.env['NATS_URL'],
   kurrentdbUrl: readEventStoreSettings(process.env).kurrentdbUrl,
   log: say,
 });
 if (options.withAgent) await system.startAgent('local');
+const { publicDoor } = system;
+const publicLines =
+  publicDoor === undefined
+    ? ''
+    : `  devices      ${publicDoor.url}${publicDoor.caFingerprint === undefined ? '' : `\n  authority    ${publicDoor.caFingerprint}`}\n`;
 say(`
 Signalbox is running.
 
   API          ${system.url}/api/v1        (documentation: ${system.url}/api/v1/docs)
   admin key    in ${system.adminKeyFile}
-  audit, SQL   npm run sql -- "select occurred_at, event_type, actor from audit_logs order by occurred_at desc limit 10"
+${publicLines}  audit, SQL   npm run sql -- "select occurred_at, event_type, actor from audit_logs order by occurred_at desc limit 10"
   addresses    .signalbox/run.json
   logs         .signalbox/logs/
 

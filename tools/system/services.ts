@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { freePort } from '@signalbox/embedded';
 import { type ServiceName, root, serviceNames } from '../service-files.ts';
 import { type NatsPasswords, natsEnv } from './nats-passwords.ts';
+import type { PublicDoor } from './public-door.ts';
 import { type Program, answersOk, createProgram } from './program.ts';
 
 const portNames: Record<ServiceName, string> = {
@@ -92,13 +93,20 @@ interface Replica {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** What the api writes into enrolment lines. */
+const enrolmentEnv = (door: PublicDoor | undefined): Readonly<Record<string, string>> => ({
+  ...(door === undefined ? {} : { SIGNALBOX_PUBLIC_URL: door.url }),
+  ...(door?.caFingerprint === undefined ? {} : { SIGNALBOX_CA_FINGERPRINT: door.caFingerprint }),
+});
+
 export const createReplicas = async (
   options: ServicesOptions,
   servers: Access,
   secrets: { readonly adminKey: string; readonly auditPassword: string },
+  door: PublicDoor | undefined,
 ): Promise<readonly Replica[]> => {
   const special: Partial<Record<ServiceName, Record<string, string>>> = {
-    api: { SIGNALBOX_BOOTSTRAP_ADMIN_KEY: secrets.adminKey },
+    api: { SIGNALBOX_BOOTSTRAP_ADMIN_KEY: secrets.adminKey, ...enrolmentEnv(door) },
     audit: { SIGNALBOX_AUDIT_READER_PASSWORD: secrets.auditPassword },
   };
   const count = options.separate === true ? (options.replicas ?? 1) : 1;

@@ -14,6 +14,7 @@ import {
 import { type ServiceName, agentFile, root } from '../service-files.ts';
 import { keptNatsPasswords } from './nats-passwords.ts';
 import { type Program, createProgram } from './program.ts';
+import { type PublicDoor, type PublicDoorOptions, preparePublicDoor } from './public-door.ts';
 import { type Router, startRouter } from './router.ts';
 import {
   type Access,
@@ -36,6 +37,8 @@ export interface AgentStart {
 export interface SystemOptions extends ServicesOptions {
   /** Public port; 0 is a free one. */
   readonly port: number;
+  /** The door beyond this machine, with TLS; default: none. */
+  readonly publicDoor?: PublicDoorOptions | undefined;
   /** Most bytes that JetStream keeps in its files; default: what nats-server takes. */
   readonly natsFileBytes?: number;
   /** Servers of one's own instead of the embedded ones. */
@@ -58,6 +61,8 @@ export interface System {
   natsUrlOf(user: BusUser): string;
   /** Settings with which one more replica of a service finds its servers; its port is missing. */
   envOf(name: ServiceName): Readonly<Record<string, string>>;
+  /** The door beyond this machine, where there is one. */
+  readonly publicDoor: PublicDoor | undefined;
   readonly stateDir: string;
   /** The gateway's and the api's own addresses, as an Ingress sees them. */
   readonly gatewayUrl: string;
@@ -206,12 +211,13 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     await rm(join(stateDir, 'run.json'), { force: true });
   };
   try {
-    const replicas = await createReplicas(options, servers, { adminKey, auditPassword });
+    const publicDoor = options.publicDoor && (await preparePublicDoor(stateDir, options.publicDoor));
+    const replicas = await createReplicas(options, servers, { adminKey, auditPassword }, publicDoor);
     programs = await createPrograms(options, replicas);
     const urlsOf = (service: ServiceName): readonly string[] =>
       replicas.filter((each) => each.service === service).map((each) => each.url);
     const [gateway, api] = [urlsOf('device-gateway'), urlsOf('api')];
-    router = await startRouter(options.port, { api, gateway });
+    router = await startRouter(options.port, { api, gateway }, publicDoor);
     await Promise.all([...programs.values()].map((program) => program.start()));
     const { url } = router;
     const { databaseUrl, kurrentdbUrl } = servers;
@@ -225,6 +231,7 @@ export const startSystem = async (options: SystemOptions): Promise<System> => {
     const envOf = (name: ServiceName): Readonly<Record<string, string>> => serviceEnv(servers, name);
     const urls = {
       url,
+      publicDoor,
       auditUrl,
       gatewayUrl: gateway[0] ?? '',
       apiUrl: api[0] ?? '',

@@ -49,6 +49,11 @@ export const settingTable = [
     value: 'FILE',
     meaning: 'Certificate authority in PEM to trust instead of those of the system',
   },
+  {
+    name: 'ca-fingerprint',
+    value: 'sha256:HEX',
+    meaning: 'SHA-256 of the certificate authority to fetch from the server and to trust from then on',
+  },
   { name: 'log-level', value: 'LEVEL', meaning: 'debug, info, warn or error. Default: info' },
   {
     name: 'config',

@@ -64,6 +64,13 @@ const collect = (response: Http.IncomingMessage, into: (answer: HttpAnswer) => v
   );
 };
 
+/** Codes with which a certificate is refused. */
+const distrust =
+  /^(ERR_TLS_CERT_ALTNAME_INVALID|CERT_|SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_(VERIFY|GET_ISSUER))/;
+
+const isDistrust = (error: Error): boolean =>
+  'code' in error && typeof error.code === 'string' && distrust.test(error.code);
+
 /** JSON over HTTP to one server, with connections that are kept. Outbound only. */
 export class HttpClient {
   readonly #base: string;
@@ -135,7 +142,10 @@ export class HttpClient {
       const fail = (error: Error) => {
         settle();
         const isStale = outgoing.reusedSocket && 'code' in error && error.code === 'ECONNRESET';
-        reject(new (isStale ? StaleConnection : Unreachable)(`POST ${path}: no answer`, error));
+        const what = isDistrust(error)
+          ? 'expected a certificate that the trusted authority signed for this address, got another one; nothing was sent'
+          : 'no answer';
+        reject(new (isStale ? StaleConnection : Unreachable)(`POST ${path}: ${what}`, error));
       };
       outgoing.once('error', fail);
       outgoing.once('response', (response) => {

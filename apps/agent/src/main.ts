@@ -1,5 +1,6 @@
 import manifest from '../package.json' with { type: 'json' };
 import { Agent } from './agent.ts';
+import { AuthorityRefused, pinnedAuthority } from './authority.ts';
 import { inheritedEnvironment, loadSettings } from './config.ts';
 import { readCredential } from './credential.ts';
 import { enrol, EnrolmentRefused } from './enrolment.ts';
@@ -46,7 +47,16 @@ const run = async (settings: Settings, log: Log): Promise<void> => {
   try {
     const known = readCredential(stateDir);
     const server = serverOf(settings, known?.server ?? null);
-    const client = new HttpClient(server, `signalbox-agent/${version}`, settings.ca);
+    const ca =
+      settings.ca ??
+      (await pinnedAuthority({
+        stateDir,
+        server,
+        fingerprint: settings.caFingerprint,
+        giveUp: stopping.signal,
+        log,
+      }));
+    const client = new HttpClient(server, `signalbox-agent/${version}`, ca);
     if (known === null && settings.token === null) {
       throw new EnrolmentRefused(
         `expected a credential in ${stateDir} or a one-time token, got neither; use --token`,
@@ -91,6 +101,7 @@ const main = async (): Promise<number> => {
     const isRefusal =
       error instanceof SettingsRefused ||
       error instanceof StateFileRefused ||
+      error instanceof AuthorityRefused ||
       error instanceof EnrolmentRefused;
     process.stderr.write(`signalbox-agent: ${isRefusal ? error.message : errorText(error)}\n`);
     return isRefusal ? exitRefused : 1;

@@ -45,6 +45,7 @@ describe('settings', () => {
       outputSpoolBytes: 67_108_864,
       niceness: 5,
       ca: null,
+      caFingerprint: null,
       logLevel: 'info',
     });
   });

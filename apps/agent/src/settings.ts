@@ -18,6 +18,8 @@ export interface Settings {
   readonly niceness: number;
   /** Text of the certificate authority. */
   readonly ca: string | null;
+  /** Of the authority to pin: `sha256:` and 64 hexadecimal digits in small letters. */
+  readonly caFingerprint: string | null;
   readonly logLevel: LogLevel;
 }
 
@@ -114,6 +116,12 @@ export const readSettings = (sources: SettingSources): Settings => {
         'ca-file',
         (text) => (text.includes('-----BEGIN CERTIFICATE-----') ? text : undefined),
         'a certificate in PEM',
+      ) ?? null,
+    caFingerprint:
+      reader.text(
+        'ca-fingerprint',
+        (text) => (/^sha256:[0-9a-f]{64}$/i.test(text.trim()) ? text.trim().toLowerCase() : undefined),
+        'sha256: and 64 hexadecimal digits',
       ) ?? null,
     logLevel:
       reader.text('log-level', (text) => logLevels.find((level) => level === text), logLevels.join(', ')) ??

@@ -3,20 +3,24 @@ import { apiRoutes, type AgentRevoked, type AgentView, type TokenIssued } from '
 import { CallClient } from '@signalbox/service-kit';
 import type { FastifyRequest } from 'fastify';
 import { inputOf } from './http/input.ts';
+import { EnrolmentLine } from './identity/enrolment-line.ts';
 import { contextOf } from './identity/gate.ts';
 
 @Controller()
 export class AgentsController {
   readonly #calls: CallClient;
-  constructor(@Inject(CallClient) calls: CallClient) {
+  readonly #enrolment: EnrolmentLine;
+  constructor(@Inject(CallClient) calls: CallClient, @Inject(EnrolmentLine) enrolment: EnrolmentLine) {
     this.#calls = calls;
+    this.#enrolment = enrolment;
   }
 
   @Post(apiRoutes.issueToken.path)
   @HttpCode(201)
-  issueToken(@Req() request: FastifyRequest): Promise<TokenIssued> {
+  async issueToken(@Req() request: FastifyRequest): Promise<TokenIssued> {
     const { body } = inputOf(apiRoutes.issueToken, request);
-    return this.#calls.call('issueToken', body, contextOf(request));
+    const issued = await this.#calls.call('issueToken', body, contextOf(request));
+    return { ...issued, enrolmentLine: this.#enrolment.line(issued.token) };
   }
 
   @Get(apiRoutes.listAgents.path)

@@ -12,6 +12,7 @@ import type { ApiSettings } from './config.ts';
 import { DocsController } from './docs.controller.ts';
 import { EventsController } from './events.controller.ts';
 import { Authenticator } from './identity/authenticator.ts';
+import { EnrolmentLine } from './identity/enrolment-line.ts';
 import { Gate } from './identity/gate.ts';
 import { ApiKeys } from './identity/keys.ts';
 import { PrincipalLog } from './identity/principal-log.ts';
@@ -96,7 +97,8 @@ const resources = (settings: ApiSettings, kit: Kit): Provider[] => [
   },
 ];
 
-const identity = (kit: Kit): Provider[] => [
+const identity = (settings: ApiSettings, kit: Kit): Provider[] => [
+  { provide: EnrolmentLine, useValue: new EnrolmentLine(settings) },
   { provide: KeyRows, useFactory: (source: DataSource) => new KeyRows(source), inject: [DataSource] },
   {
     provide: PrincipalLog,
@@ -142,5 +144,5 @@ export const apiModule = (settings: ApiSettings, kit: Kit): DynamicModule => ({
     KeysController,
     DocsController,
   ],
-  providers: [...resources(settings, kit), ...identity(kit), ...jobs(kit)],
+  providers: [...resources(settings, kit), ...identity(settings, kit), ...jobs(kit)],
 });

@@ -23,6 +23,18 @@ export const settings = defineSettings({
       'API key with role admin that is taken over at a start at which no admin key counts; at least 32 characters of A-Z, a-z, 0-9, _ and -',
     optional: true,
   }),
+  publicUrl: setting.url({
+    env: 'SIGNALBOX_PUBLIC_URL',
+    meaning: 'Address by which devices reach Signalbox, for the enrolment line; without it there is none',
+    protocols: ['https', 'http'],
+    optional: true,
+  }),
+  caFingerprint: setting.text({
+    env: 'SIGNALBOX_CA_FINGERPRINT',
+    meaning:
+      'SHA-256 of the authority behind the public certificate that devices pin: `sha256:` and 64 hexadecimal digits; not needed for authorities that every system knows',
+    optional: true,
+  }),
   maxStreams: setting.int({
     env: 'SIGNALBOX_API_MAX_STREAMS',
     meaning:
@@ -45,7 +57,13 @@ export const checkSettings = (values: ApiSettings): readonly SettingsProblem[] =
   ...checkNatsAccess(values),
   ...checkEventStore(values),
   ...checkAdminKey(values),
+  ...checkFingerprint(values),
 ];
+
+const checkFingerprint = ({ caFingerprint }: ApiSettings): readonly SettingsProblem[] =>
+  caFingerprint === undefined || /^sha256:[0-9a-f]{64}$/.test(caFingerprint)
+    ? []
+    : [{ env: settings.caFingerprint.env, message: 'expected sha256: and 64 hexadecimal digits' }];
 
 const checkAdminKey = ({ bootstrapAdminKey }: ApiSettings): readonly SettingsProblem[] =>
   bootstrapAdminKey === undefined || /^[A-Za-z0-9_-]{32,128}$/.test(bootstrapAdminKey)

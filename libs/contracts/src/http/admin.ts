@@ -26,6 +26,10 @@ export const TokenIssued = z
     deviceId: Id,
     expiresAt: Instant,
     position: Position,
+    enrolmentLine: z.string().nullable().meta({
+      description:
+        'What to paste on the device: starts the agent with server, token and, where the authority is Signalbox’s own, its fingerprint; null where the public address is not set',
+    }),
   })
   .meta({ id: 'TokenIssued' });
 export type TokenIssued = z.output<typeof TokenIssued>;
