@@ -108,7 +108,8 @@ describe('the door beyond this machine', () => {
     const other = `sha256:${'0'.repeat(64)}`;
     const agent = await startAgent('mistrusts', token, ['--server', door().url, '--ca-fingerprint', other]);
     expect(await agent.exited()).toBe('2');
-    expect(logOf('mistrusts')).toContain(`expected a certificate authority with fingerprint ${other}`);
+    const said = `expected a certificate authority with fingerprint ${other}`;
+    await eventually(() => logOf('mistrusts').includes(said), { timeoutMs: 5_000 });
     expect(logOf('mistrusts')).toContain(String(door().caFingerprint));
     expect(logOf('mistrusts')).not.toContain(token);
   });

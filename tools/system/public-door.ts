@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import { freePort } from '@signalbox/embedded';
 import { type ServerCertificate, fingerprintOf, ownAuthority, ownCertificate } from './certificates.ts';
 
@@ -42,7 +43,18 @@ const ownAddresses = (): string[] =>
 
 const isEvery = (host: string): boolean => host === '0.0.0.0' || host === '::';
 
-/** Decides address, names and certificate; nothing listens yet. @throws Error a file of the operator cannot be read */
+const requirePair = (cert: string, key: string): void => {
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    const got = error instanceof Error ? error.message : String(error);
+    throw new Error(`expected --tls-key with the key of --tls-cert, both in PEM, got: ${got}`, {
+      cause: error,
+    });
+  }
+};
+
+/** Decides address, names and certificate; nothing listens yet. @throws Error a file of the operator cannot be used */
 export const preparePublicDoor = async (
   stateDir: string,
   { host, port: wanted, name, certFile, keyFile, checkMs = 60_000 }: PublicDoorOptions,
@@ -54,6 +66,7 @@ export const preparePublicDoor = async (
   if (certFile !== undefined && keyFile !== undefined) {
     const certificate = async (): Promise<ServerCertificate> => {
       const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
+      requirePair(cert, key);
       return { cert, key };
     };
     await certificate();

@@ -150,11 +150,11 @@ export const startRouter = async (
     url: `http://127.0.0.1:${address.port}`,
     port: address.port,
     stop: async () => {
-      const closed = [close(server), secure?.stop()];
+      const closed = Promise.all([close(server), secure?.stop() ?? Promise.resolve()]);
       api.stop();
       gateway.stop();
       agent.destroy();
-      await Promise.all(closed);
+      await closed;
     },
   };
 };

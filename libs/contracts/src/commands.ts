@@ -42,7 +42,11 @@ export const calls = {
     request: z.strictObject({ jobId: JobId, reason: z.string().max(1024).nullable() }),
     answer: CancelAnswer,
   },
-  issueToken: { subject: 'gateway.token.issue', request: IssueToken, answer: TokenIssued.omit({ enrolmentLine: true }) },
+  issueToken: {
+    subject: 'gateway.token.issue',
+    request: IssueToken,
+    answer: TokenIssued.omit({ enrolmentLine: true }),
+  },
   listAgents: { subject: 'gateway.agents.list', request: ListAgents, answer: pageOf(AgentView) },
   getAgent: { subject: 'gateway.agents.get', request: z.strictObject({ agentId: Id }), answer: AgentView },
   revokeAgent: {
