@@ -9,12 +9,14 @@ export const startReplica = async (
   { system }: Stack,
   name: ServiceName,
   portName: string,
+  /** Arguments of its Node, such as a module to load first. */
+  nodeArgs: readonly string[] = [],
 ): Promise<Program & { readonly url: string }> => {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const program = createProgram({
     name: `${name}-2`,
-    args: ['--enable-source-maps', serviceFile(name)],
+    args: [...nodeArgs, '--enable-source-maps', serviceFile(name)],
     env: {
       ...system.envOf(name),
       [portName]: String(port),

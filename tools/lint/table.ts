@@ -20,8 +20,8 @@ export const mayDependOn: Readonly<Record<ProjectType, readonly string[]>> = {
   port: ['contract'],
   adapter: ['contract', 'port', '=@signalbox/postgres'],
   kit: ['contract'],
-  // Settings that choose among adapters.
-  choice: ['port', 'adapter', 'kit'],
+  // What joins adapters with the kit: the choice among them, and looks at them.
+  choice: ['contract', 'port', 'adapter', 'kit'],
   client: ['contract'],
   service: ['contract', 'domain', 'port', 'adapter', 'kit', 'choice'],
   app: ['contract', 'client', '=@signalbox/domain'],

@@ -80,6 +80,31 @@ const differences = (wanted: Wanted, actual: StreamConfig): readonly string[] =>
   );
 };
 
+/** Settings that others can make and that would lose or change events; unset on a stream of ours. */
+const unwantedSettings = [
+  'sealed',
+  'mirror',
+  'sources',
+  'republish',
+  'subject_transform',
+  'discard_new_per_subject',
+];
+const unlimited = ['max_msg_size', 'max_consumers'];
+
+/** How a stream differs from the wanted one: every wanted setting, and what should not be set at all. */
+export const streamDifferences = (options: EventsStreamOptions, actual: StreamConfig): readonly string[] => {
+  const found = new Map<string, unknown>(Object.entries(actual));
+  const set = (name: string): boolean =>
+    !['null', 'false', '[]'].includes(show(name, found.get(name) ?? null));
+  return [
+    ...differences(wantedSettings(options), actual),
+    ...unwantedSettings.filter(set).map((name) => `expected no ${name}, got ${show(name, found.get(name))}`),
+    ...unlimited
+      .filter((name) => (found.get(name) ?? -1) !== -1)
+      .map((name) => `expected ${name} -1, got ${show(name, found.get(name))}`),
+  ];
+};
+
 /** State and settings of the events stream; undefined while there is none. */
 export const eventsStreamInfo = async (jsm: JetStreamManager): Promise<StreamInfo | undefined> => {
   try {

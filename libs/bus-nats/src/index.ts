@@ -7,6 +7,8 @@ export {
   StreamContradiction,
   type EventsStreamOptions,
 } from './events-stream.ts';
+export { askAll } from './ask-all.ts';
+export { inspectBus, type BusFacts } from './bus-facts.ts';
 export { MemoryReaderState } from './memory-reader-state.ts';
 export {
   decodeMessage,

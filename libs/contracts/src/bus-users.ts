@@ -44,13 +44,14 @@ const reader = [
 export const busPermissions: Readonly<Record<BusUser, BusPermissions>> = {
   api: {
     meaning: 'asks the other services, follows events and output live',
-    publish: [...callFamilies.map(callsTo), subjects.relayWake],
-    subscribe: [inboxOf('api'), subjects.allEvents, subjects.outputGrown('*')],
+    publish: [...callFamilies.map(callsTo), subjects.relayWake, subjects.checks],
+    subscribe: [inboxOf('api'), subjects.allEvents, subjects.outputGrown('*'), subjects.checks],
+    answers: true,
   },
   scheduler: {
     meaning: 'answers calls; its relay is a user of its own',
     publish: [subjects.relayWake],
-    subscribe: [inboxOf('scheduler'), callsTo('scheduler')],
+    subscribe: [inboxOf('scheduler'), callsTo('scheduler'), subjects.checks],
     answers: true,
   },
   relay: {
@@ -61,25 +62,26 @@ export const busPermissions: Readonly<Record<BusUser, BusPermissions>> = {
       `$JS.API.STREAM.CREATE.${stream}`,
       `$JS.API.STREAM.UPDATE.${stream}`,
       `$JS.API.STREAM.MSG.GET.${stream}`,
+      '$JS.API.INFO',
     ],
     subscribe: [inboxOf('relay'), subjects.relayWake],
   },
   dispatcher: {
     meaning: 'reads events, answers calls',
     publish: [...reader, subjects.relayWake],
-    subscribe: [inboxOf('dispatcher'), callsTo('dispatcher')],
+    subscribe: [inboxOf('dispatcher'), callsTo('dispatcher'), subjects.checks],
     answers: true,
   },
   'device-gateway': {
     meaning: 'reads events, answers calls, says that output has grown',
     publish: [...reader, subjects.relayWake, subjects.outputGrown('*')],
-    subscribe: [inboxOf('device-gateway'), callsTo('gateway')],
+    subscribe: [inboxOf('device-gateway'), callsTo('gateway'), subjects.checks],
     answers: true,
   },
   audit: {
     meaning: 'reads events, answers calls',
     publish: reader,
-    subscribe: [inboxOf('audit'), callsTo('audit')],
+    subscribe: [inboxOf('audit'), callsTo('audit'), subjects.checks],
     answers: true,
   },
   subscriber: {

@@ -121,6 +121,7 @@ export {
   RevokeAgent,
   TokenIssued,
 } from './http/admin.ts';
+export { CheckStatus, ReplicaReport, SystemCheck, SystemReport } from './http/checks.ts';
 export {
   AttemptParams,
   AttemptRef,

@@ -14,4 +14,6 @@ export const subjects = {
   relayWake: 'signalbox.relay.wake',
   /** Best effort: output of a job has grown; readers then read by offset. */
   outputGrown: (jobId: string) => `signalbox.output.${jobId}`,
+  /** Asked by the api: every replica of every service that hears it answers with its report. */
+  checks: 'signalbox.checks',
 } as const;

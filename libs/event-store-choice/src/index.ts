@@ -5,4 +5,4 @@ export {
   readEventStoreSettings,
   type EventStoreSettings,
 } from './settings.ts';
-export { openEventStore, serveEventStore } from './open.ts';
+export { eventStoreMigrations, openEventStore, serveEventStore } from './open.ts';

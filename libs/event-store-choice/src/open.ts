@@ -1,6 +1,6 @@
 import type { EventStore } from '@signalbox/event-store';
 import { openKurrentDbEventStore } from '@signalbox/event-store-kurrentdb';
-import { openPostgresEventStore } from '@signalbox/event-store-postgres';
+import { logMigrations, openPostgresEventStore } from '@signalbox/event-store-postgres';
 import type { Kit } from '@signalbox/service-kit';
 import type pg from 'pg';
 import type { EventStoreSettings } from './settings.ts';
@@ -33,6 +33,10 @@ export const openEventStore = async (options: Options): Promise<OpenedEventStore
   const store = await openKurrentDbEventStore({ url, connectionName: name, ...wake });
   return { store, close: () => store.close() };
 };
+
+/** Ids of the migrations of schema `events`; none where the log is elsewhere. */
+export const eventStoreMigrations = ({ eventStore }: EventStoreSettings): readonly string[] =>
+  eventStore === 'postgres' ? logMigrations.map(({ id }) => id) : [];
 
 /** Opens the event store of a service: closes it at the stop, and readiness asks a store that is not in Postgres. */
 export const serveEventStore = async (

@@ -1,4 +1,5 @@
 /** The event store in Postgres: the default adapter. */
+export { migrations as logMigrations } from './migrations.ts';
 export {
   PostgresEventStore,
   openPostgresEventStore,

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { randomBytes } from 'node:crypto';
 import type { DynamicModule, INestApplicationContext, Provider } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { CustomTransportStrategy } from '@nestjs/microservices';
@@ -25,6 +26,8 @@ import {
 /** What the kit gives to a service's factories. */
 export interface Kit {
   readonly name: string;
+  /** This start of this service: its name and a random part. */
+  readonly replica: string;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly health: Health;
@@ -115,7 +118,8 @@ const createKit = async (name: string, settings: SettingsOf<KitSettings>): Promi
   lifecycle.onStop('tracing', () => tracing.close());
   lifecycle.onStop('metrics', () => metrics.close());
   lifecycle.onDrain('readiness', () => health.drain());
-  return { name, clock: systemClock, logger, health, lifecycle, metrics, tracing };
+  const replica = `${name}-${randomBytes(4).toString('hex')}`;
+  return { name, replica, clock: systemClock, logger, health, lifecycle, metrics, tracing };
 };
 
 const createApp = async <T extends ServiceSettings>(

@@ -8,6 +8,7 @@ import { CallClient, kitProviders, natsAccess, type Kit, observeDatabase } from 
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { AgentsController } from './agents.controller.ts';
+import { SystemChecks, openSystemChecks } from './checks.ts';
 import type { ApiSettings } from './config.ts';
 import { DocsController } from './docs.controller.ts';
 import { EventsController } from './events.controller.ts';
@@ -25,6 +26,7 @@ import { LiveController } from './live.controller.ts';
 import { LiveBus } from './live/live-bus.ts';
 import { SseStreams } from './live/sse.ts';
 import { OutputController } from './output.controller.ts';
+import { SystemController } from './system.controller.ts';
 import { migrateApi, openDataSource } from './tables/database.ts';
 import { KeyRows } from './tables/key-rows.ts';
 
@@ -97,6 +99,16 @@ const resources = (settings: ApiSettings, kit: Kit): Provider[] => [
   },
 ];
 
+const checks = (settings: ApiSettings, kit: Kit): Provider[] => [
+  {
+    provide: SystemChecks,
+    useFactory: (pool: pg.Pool, bus: LiveBus, _source: DataSource) =>
+      openSystemChecks(settings, kit, pool, bus),
+    // The data source has migrated schema `api`.
+    inject: [pg.Pool, LiveBus, DataSource],
+  },
+];
+
 const identity = (settings: ApiSettings, kit: Kit): Provider[] => [
   { provide: EnrolmentLine, useValue: new EnrolmentLine(settings) },
   { provide: KeyRows, useFactory: (source: DataSource) => new KeyRows(source), inject: [DataSource] },
@@ -142,7 +154,13 @@ export const apiModule = (settings: ApiSettings, kit: Kit): DynamicModule => ({
     LiveController,
     AgentsController,
     KeysController,
+    SystemController,
     DocsController,
   ],
-  providers: [...resources(settings, kit), ...identity(settings, kit), ...jobs(kit)],
+  providers: [
+    ...resources(settings, kit),
+    ...identity(settings, kit),
+    ...jobs(kit),
+    ...checks(settings, kit),
+  ],
 });

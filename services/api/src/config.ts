@@ -43,6 +43,12 @@ export const settings = defineSettings({
     min: 1,
     max: 100_000,
   }),
+  certificateFile: setting.text({
+    env: 'SIGNALBOX_API_CERTIFICATE_FILE',
+    meaning:
+      'File in PEM with the certificate of the public door, for /api/v1/system/checks to say when it ends; it is not used otherwise',
+    optional: true,
+  }),
   databaseConnections: setting.int({
     env: 'SIGNALBOX_API_DATABASE_CONNECTIONS',
     meaning: 'Most connections of one replica to Postgres for the event store; keys take a few more',

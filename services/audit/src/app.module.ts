@@ -1,5 +1,6 @@
 import type { DynamicModule } from '@nestjs/common';
 import { EventsTransport, connectBus } from '@signalbox/bus-nats';
+import { leaseLook, readerLooks, schemaLook, serveChecks } from '@signalbox/checks';
 import { serveEventStore } from '@signalbox/event-store-choice';
 import { openPool } from '@signalbox/postgres';
 import { type Kit, type SettingsOf, kitProviders, natsAccess, observeDatabase } from '@signalbox/service-kit';
@@ -9,6 +10,7 @@ import type { settings } from './config.ts';
 import { PositionWatch } from './position-watch.ts';
 import { createProjector } from './projector.ts';
 import { migrateAudit, openDataSource } from './tables/database.ts';
+import { migrationNames } from './tables/migrations.ts';
 import { ensureReaderRole, readerRole } from './tables/reader-role.ts';
 import { openProjectorState } from './tables/rebuild.ts';
 
@@ -46,6 +48,17 @@ export const appModule = async (values: Values, kit: Kit): Promise<DynamicModule
   kit.lifecycle.onStop('bus', () => nc.close());
   const store = await serveEventStore({ settings: values, pool }, kit);
   const state = await openProjectorState(pool);
+  const nowMs = (): number => kit.clock.nowMs();
+  await serveChecks({
+    kit,
+    pool,
+    nc,
+    looks: [
+      ...readerLooks({ state, store, nowMs, parkedAs: 'audit' }),
+      leaseLook(pool, state.name),
+      schemaLook(pool, { schema: 'audit', migrations: migrationNames, column: 'name' }),
+    ],
+  });
   const watch = new PositionWatch(() => state.position());
   kit.lifecycle.onDrain('waiting queries', () => watch.stop());
   const { batchSize } = values;

@@ -78,7 +78,7 @@ const addChecks = ({ kit: { health }, state }: ProjectorOptions, projector: Proj
 /** One ordered reader of all events, active in the replica that holds the lease `audit-projector`. */
 export const createProjector = async (options: ProjectorOptions): Promise<Projector> => {
   const { pool, nc, store, state, watch, batchSize, kit } = options;
-  const lease = await openLease({ pool, name: projectorName });
+  const lease = await openLease({ pool, name: projectorName, holder: kit.replica });
   const onProjected = addMetrics(options, () => projector);
   const projector: Projector = new EventsTransport<pg.PoolClient>({
     name: projectorName,

@@ -1,4 +1,5 @@
 import { type NatsConnection, connectBus } from '@signalbox/bus-nats';
+import { serveChecks } from '@signalbox/checks';
 import { subjects } from '@signalbox/contracts';
 import { type EventStore } from '@signalbox/event-store';
 import { serveEventStore } from '@signalbox/event-store-choice';
@@ -8,6 +9,7 @@ import type { DynamicModule } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { AgentDoor } from './agent-door.ts';
 import { AgentController } from './agent.controller.ts';
+import { looks } from './checks.ts';
 import type { settings } from './config.ts';
 import { Credentials } from './credentials.ts';
 import { JobDocuments } from './job-documents.ts';
@@ -100,6 +102,7 @@ export const appModule = async (values: SettingsOf<typeof settings>, kit: Kit): 
     kit,
   );
   const gateway = new Gateway(pool, nc, store);
+  await serveChecks({ kit, pool, nc, looks: await looks(gateway, kit) });
   kit.lifecycle.onDrain('long polls', () => gateway.open.drain());
   kit.health.add('database', async () => {
     await pool.query('select 1');

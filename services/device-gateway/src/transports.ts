@@ -27,7 +27,7 @@ const beatGapMs = 5_000;
 export const projectorTransport = async (gateway: Gateway, kit: Kit): Promise<CustomTransportStrategy> => {
   const { pool, nc, store } = gateway;
   const state = await openReaderState({ pool, schema: 'gateway', name: projector, durable: false });
-  const lease = await openLease({ pool, name: projector });
+  const lease = await openLease({ pool, name: projector, holder: kit.replica });
   const events = new EventsTransport({
     name: projector,
     nc,
@@ -131,7 +131,7 @@ export const startLoops = async (
     (error) => onError('old leases and tokens were not deleted', error),
   );
   const sweep = lead({
-    lease: await openLease({ pool, name: 'gateway-sweep' }),
+    lease: await openLease({ pool, name: 'gateway-sweep', holder: kit.replica }),
     onLead: () =>
       Promise.resolve(
         every(

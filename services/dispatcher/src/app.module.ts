@@ -1,4 +1,5 @@
 import { type NatsConnection, connectBus } from '@signalbox/bus-nats';
+import { leaseLook, readerLooks, schemaLook, serveChecks } from '@signalbox/checks';
 import { subjects } from '@signalbox/contracts';
 import { type EventStore } from '@signalbox/event-store';
 import { serveEventStore } from '@signalbox/event-store-choice';
@@ -55,7 +56,7 @@ export const appModule = async (values: SettingsOf<typeof settings>, kit: Kit): 
     kit,
   );
   const state = await openReaderState({ pool, schema: 'dispatcher', name: 'dispatcher', durable: false });
-  const lease = await openLease({ pool, name: 'dispatcher' });
+  const lease = await openLease({ pool, name: 'dispatcher', holder: kit.replica });
   kit.health.add('database', async () => {
     await pool.query('select 1');
   });
@@ -63,6 +64,17 @@ export const appModule = async (values: SettingsOf<typeof settings>, kit: Kit): 
     const counts = await countPhases(pool);
     for (const phase of ['queued', 'scheduled', 'running'] as const)
       gauge.set({ phase }, counts.get(phase) ?? 0);
+  });
+  const nowMs = (): number => kit.clock.nowMs();
+  await serveChecks({
+    kit,
+    pool,
+    nc,
+    looks: [
+      ...readerLooks({ state, store, nowMs, parkedAs: 'dispatcher' }),
+      leaseLook(pool, lease.name),
+      schemaLook(pool, { schema: 'dispatcher', migrations: migrations.map(({ id }) => id) }),
+    ],
   });
   const dispatcher = new Dispatcher({ pool, nc, store, state, lease });
   return {

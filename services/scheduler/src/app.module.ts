@@ -1,5 +1,6 @@
 import { subjects } from '@signalbox/contracts';
-import { type Relay, connectBus, startRelay } from '@signalbox/bus-nats';
+import { type NatsConnection, type Relay, connectBus, startRelay } from '@signalbox/bus-nats';
+import { serveChecks } from '@signalbox/checks';
 import { serveEventStore } from '@signalbox/event-store-choice';
 import { EventStore } from '@signalbox/event-store';
 import { lead, openLease, openPool } from '@signalbox/postgres';
@@ -12,6 +13,7 @@ import {
   observeRelay,
 } from '@signalbox/service-kit';
 import type { DynamicModule } from '@nestjs/common';
+import { looks } from './checks.ts';
 import { type settings, relayAccess } from './config.ts';
 
 /** Runs in the one replica that holds the lease `relay`, over a NATS connection of its own. */
@@ -20,13 +22,13 @@ const startLeadingRelay = async (
   store: EventStore,
   values: SettingsOf<typeof settings>,
   kit: Kit,
-): Promise<void> => {
+): Promise<NatsConnection> => {
   const nc = await connectBus({ ...relayAccess(values), name: 'relay', waitForServer: true });
   kit.lifecycle.onStop('relay connection', () => nc.close());
   const published = observeRelay(kit);
   let relay: Relay | undefined;
   const leadership = lead({
-    lease: await openLease({ pool, name: 'relay' }),
+    lease: await openLease({ pool, name: 'relay', holder: kit.replica }),
     onLead: (term) => {
       relay = startRelay({
         nc,
@@ -54,6 +56,7 @@ const startLeadingRelay = async (
   kit.metrics.gauge('signalbox_relay_active', '1 in the replica whose relay publishes', [], (gauge) =>
     gauge.set(leadership.isLeader() ? 1 : 0),
   );
+  return nc;
 };
 
 export class AppModule {}
@@ -73,6 +76,7 @@ export const appModule = async (values: SettingsOf<typeof settings>, kit: Kit): 
   kit.health.add('database', async () => {
     await pool.query('select 1');
   });
-  await startLeadingRelay(pool, store, values, kit);
+  const relayBus = await startLeadingRelay(pool, store, values, kit);
+  await serveChecks({ kit, pool, nc, looks: looks({ pool, relayBus, store, values, kit }) });
   return { module: AppModule, providers: [...kitProviders(kit), { provide: EventStore, useValue: store }] };
 };

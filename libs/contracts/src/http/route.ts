@@ -25,6 +25,8 @@ export interface Route {
   readonly access: RouteAccess;
   /** Name in `CommandDenied` when a principal without the role asks for it; null for reads. */
   readonly command: string | null;
+  /** While keys cannot be read, one that counted lately counts: somebody has to see what is wrong. */
+  readonly admitsKnownKeys?: true;
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   readonly headers?: z.ZodType;

@@ -31,6 +31,7 @@ import {
   ReadOutput,
   pageOf,
 } from './jobs.ts';
+import { SystemReport } from './checks.ts';
 import type { Route } from './route.ts';
 
 /** Every path for people and programs begins with this prefix; the one below it of the agents is the gateway's. */
@@ -288,6 +289,18 @@ export const apiRoutes = {
     tag: 'keys',
     summary: 'Who the sent key stands for, and with which roles',
     answers: ok(Me, 'The principal'),
+    problems: [],
+  },
+  checkSystem: {
+    method: 'GET',
+    path: `${prefix}/system/checks`,
+    tag: 'system',
+    summary:
+      'Look at everything that can go wrong, in all replicas of all services; also while Postgres or NATS is away',
+    access: 'admin',
+    command: null,
+    admitsKnownKeys: true,
+    answers: ok(SystemReport, 'What was found, and what to do about it'),
     problems: [],
   },
   getOpenApi: {

@@ -2,7 +2,7 @@ import type { Logger } from '../logger.ts';
 import { noTracing, type Tracing } from './tracing.ts';
 import type { TracingValues } from './tracing-settings.ts';
 
-const version = '0.1.0';
+import { releaseVersion as version } from '../release.ts';
 
 /** Tracing as the settings want it. Without a collector no module of OpenTelemetry's SDK is loaded. */
 export const startTracing = async (

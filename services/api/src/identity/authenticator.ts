@@ -18,12 +18,20 @@ interface Entry {
 /** A revocation by another replica counts after this long at most. */
 const freshMs = 900;
 const mostEntries = 10_000;
+/** While the database is away, a key that counted within this time may still look at what is wrong. */
+const knownMs = 86_400_000;
+
+interface Known {
+  readonly identity: Identity;
+  readonly atMs: number;
+}
 
 /** Tells who a key stands for, from rows that are at most a second old. */
 export class Authenticator {
   readonly #rows: KeyRows;
   readonly #clock: Clock;
   readonly #entries = new Map<string, Entry>();
+  readonly #known = new Map<string, Known>();
 
   constructor(rows: KeyRows, clock: Clock) {
     this.#rows = rows;
@@ -43,16 +51,28 @@ export class Authenticator {
     return identity;
   }
 
+  /** Who a key stood for when it was last looked up, within a day; for what must be seen while the database is away. */
+  lastKnown(key: string): Identity | undefined {
+    const known = this.#known.get(hashKey(key));
+    return known !== undefined && this.#clock.monotonicMs() - known.atMs < knownMs
+      ? known.identity
+      : undefined;
+  }
+
   /** Forgets all: a revocation that this replica made counts at once. */
   forget(): void {
     this.#entries.clear();
+    this.#known.clear();
   }
 
   async #read(hash: string): Promise<Identity | undefined> {
     try {
       const row = await this.#rows.findCounting(hash);
+      this.#known.delete(hash);
       if (row === null) return undefined;
-      return { principalId: row.principalId, keyId: row.keyId, name: row.name, roles: row.roles };
+      const identity = { principalId: row.principalId, keyId: row.keyId, name: row.name, roles: row.roles };
+      this.#known.set(hash, { identity, atMs: this.#clock.monotonicMs() });
+      return identity;
     } catch (error) {
       this.#entries.delete(hash);
       throw error;
@@ -60,7 +80,9 @@ export class Authenticator {
   }
 
   #trim(): void {
-    const oldest = this.#entries.keys().next().value;
-    if (this.#entries.size > mostEntries && oldest !== undefined) this.#entries.delete(oldest);
+    for (const map of [this.#entries, this.#known]) {
+      const oldest = map.keys().next().value;
+      if (map.size > mostEntries && oldest !== undefined) map.delete(oldest);
+    }
   }
 }

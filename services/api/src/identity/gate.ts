@@ -56,7 +56,7 @@ export class Gate {
     if (request.is404 || openPaths.has(request.routeOptions.url ?? '')) return;
     const route = routeOf(request);
     if (route?.access === 'public') return;
-    const identity = await this.#identify(request);
+    const identity = await this.#identify(request, route?.admitsKnownKeys === true);
     if (route === undefined || route.access === 'agent' || route.access === 'enrolment-token') {
       throw new DomainError('forbidden', 'expected a route for people and programs, got another one');
     }
@@ -64,7 +64,7 @@ export class Gate {
     identities.set(request, identity);
   }
 
-  async #identify(request: FastifyRequest): Promise<Identity> {
+  async #identify(request: FastifyRequest, admitsKnownKeys: boolean): Promise<Identity> {
     const key = keyOf(request.headers);
     if (key === undefined) {
       throw new DomainError(
@@ -76,6 +76,8 @@ export class Gate {
     try {
       identity = await this.#authenticator.identify(key);
     } catch (error) {
+      const known = admitsKnownKeys ? this.#authenticator.lastKnown(key) : undefined;
+      if (known !== undefined) return known;
       this.#logger.error('keys cannot be read', { error });
       throw new DomainError('unavailable', 'expected to read API keys, got no answer from the database', {
         cause: error,

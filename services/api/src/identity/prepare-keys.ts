@@ -1,5 +1,6 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import type { Kit } from '@signalbox/service-kit';
+import { Authenticator } from './authenticator.ts';
 import { ApiKeys } from './keys.ts';
 
 const settleEveryMs = 30_000;
@@ -15,6 +16,8 @@ export const prepareKeys = async (
   if (bootstrapAdminKey !== undefined && (await keys.bootstrap(bootstrapAdminKey))) {
     logger.info('the first admin key counts');
   }
+  // So that its holder may look at the system when the database goes away before it was ever used.
+  if (bootstrapAdminKey !== undefined) await app.get(Authenticator).identify(bootstrapAdminKey);
   const timer = setInterval(() => {
     keys.settle().catch((error: unknown) => logger.warn('keys could not be settled', { error }));
   }, settleEveryMs);

@@ -18,6 +18,10 @@ export class LiveBus {
     this.#logger = logger;
   }
 
+  get connection(): NatsConnection {
+    return this.#connection;
+  }
+
   isUp(): boolean {
     return linkOf(this.#connection).isUp();
   }

@@ -34,3 +34,6 @@ class CreateKeys implements MigrationInterface {
 
 /** Migrations of schema `api`, in order. */
 export const migrations = [CreateKeys];
+
+/** As TypeORM notes them in the table `migrations` of the schema. */
+export const migrationNames: readonly string[] = migrations.map((Each) => new Each().name);

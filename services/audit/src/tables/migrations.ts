@@ -209,3 +209,6 @@ export const migrations = [
   CreateViews,
   CreateStuckJobs,
 ];
+
+/** As TypeORM notes them in the table `migrations` of the schema. */
+export const migrationNames: readonly string[] = migrations.map((Each) => new Each().name);

@@ -160,3 +160,14 @@ export const writeLastSeen = async (pool: Pool, seen: ReadonlyMap<string, string
     values: [[...seen.keys()], [...seen.values()]],
   });
 };
+
+/** How many agents that count run which release. */
+export const countVersions = async (
+  pool: Pool,
+): Promise<readonly { readonly version: string; readonly count: number }[]> => {
+  const { rows } = await pool.query<{ version: string; count: number }>(
+    `select agent_version as version, count(*)::int as count from gateway.agents
+     where enrolled_at is not null and revoked_at is null group by 1 order by 1 desc limit 20`,
+  );
+  return rows;
+};

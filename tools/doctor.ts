@@ -1,0 +1,53 @@
+/** `npm run doctor`: looks at the running system, and says what is wrong and what to do about it. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { doctor } from './doctor/examine.ts';
+import { reportTable } from './doctor/table.ts';
+import { root } from './service-files.ts';
+
+const usage = `usage: npm run doctor -- [--json] [--url <address> ]
+
+Asks every replica of every service of the running system, and prints one line for each thing that was looked at,
+the worst first, with what to do. Ends with 0 when all is well, with 1 for warnings and what could not be seen, with 2
+for failures.
+
+  --json  the report as JSON
+  --url   public address of another system; SIGNALBOX_API_KEY holds an administrator's key
+`;
+
+const runFile = join(root, '.signalbox', 'run.json');
+
+/** @throws Error there is neither an address nor a running system */
+const placeOf = (url: string | undefined): { readonly url: string; readonly key: string } => {
+  const key = process.env['SIGNALBOX_API_KEY'];
+  if (url !== undefined) {
+    if (key === undefined) throw new Error('expected an administrator’s key in SIGNALBOX_API_KEY, got none');
+    return { url: url.replace(/\/$/, ''), key };
+  }
+  if (!existsSync(runFile))
+    throw new Error(
+      `expected a running system (${runFile}) or --url, got neither: start it with "npm start"`,
+    );
+  const run: { apiUrl: string; adminKeyFile: string } = JSON.parse(readFileSync(runFile, 'utf8'));
+  return { url: run.apiUrl, key: key ?? readFileSync(run.adminKeyFile, 'utf8').trim() };
+};
+
+try {
+  const { values } = parseArgs({
+    options: {
+      json: { type: 'boolean', default: false },
+      url: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) process.stdout.write(usage);
+  else {
+    const { report, exitCode } = await doctor(placeOf(values.url));
+    process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : reportTable(report));
+    process.exitCode = exitCode;
+  }
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 2;
+}
