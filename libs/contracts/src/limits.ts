@@ -4,6 +4,8 @@ export const limits = {
   requestBodyBytes: 1_048_576,
   /** Largest event body in bytes (design: an event is at most 256 KiB). */
   eventBytes: 262_144,
+  /** Longest name of a stream and longest correlation id, causation id, actor id, type and traceparent, in characters: they are indexed. */
+  indexedText: 256,
   /** Largest rendered job document in bytes; leaves room for the rest of `JobCreated`. */
   documentBytes: 196_608,
   /** Most steps in one job document. */

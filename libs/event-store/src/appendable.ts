@@ -23,6 +23,18 @@ const isVersion = (value: number, from: number): boolean =>
 /** Text that every store keeps byte for byte: no NUL, no half of a surrogate pair. */
 const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
 
+/** Texts that stores and views index. */
+const checkLengths = (event: NewEvent, where: string): void => {
+  const { type, actor, correlationId, causationId, traceparent } = event;
+  const texts = { type, 'actor.id': actor.id, correlationId, causationId, traceparent };
+  for (const [field, text] of Object.entries(texts)) {
+    if ((text?.length ?? 0) > limits.indexedText)
+      throw new RangeError(
+        `expected a ${field} of at most ${limits.indexedText} characters in ${where.slice(0, 100)}, got ${text?.length}`,
+      );
+  }
+};
+
 const checkEvent = (event: NewEvent): void => {
   const where = `${event.type} ${event.id}`;
   const sizeBytes = encoder.encode(event.body).length;
@@ -37,6 +49,7 @@ const checkEvent = (event: NewEvent): void => {
       `expected an ISO-8601 instant in UTC as occurredAt of ${where}, got "${event.occurredAt}"`,
     );
   }
+  checkLengths(event, where);
   const texts = [event.type, event.actor.type, event.actor.id, event.correlationId, event.body];
   if (![...texts, event.causationId ?? '', event.traceparent ?? ''].every(isStorable)) {
     throw new TypeError(`expected text without NUL and lone surrogates in ${where}, got some`);
@@ -53,6 +66,10 @@ const checkEvent = (event: NewEvent): void => {
 export const checkAppend = (stream: string, expectedVersion: number, events: readonly NewEvent[]): void => {
   if (stream === '' || !isStorable(stream))
     throw new TypeError('expected the name of a stream, got an unusable text');
+  if (stream.length > limits.indexedText)
+    throw new RangeError(
+      `expected the name of a stream of at most ${limits.indexedText} characters, got ${stream.length}`,
+    );
   if (!isVersion(expectedVersion, 0)) {
     throw new RangeError(`expected a version from 0 on of stream ${stream}, got ${expectedVersion}`);
   }

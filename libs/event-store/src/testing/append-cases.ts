@@ -63,6 +63,24 @@ export const registerContentCases = ({ store }: Bench): void => {
 
 /** The expected version decides between writers. */
 export const registerVersionCases = ({ store, other }: Bench): void => {
+  it.each(['type', 'correlationId', 'causationId', 'traceparent'] as const)(
+    'takes a %s of exactly the limit and refuses one more: it is indexed',
+    async (field) => {
+      const most = 'é'.repeat(limits.indexedText);
+      await store().append(unique('job'), noStream, [newEvent({ [field]: most })]);
+      const refused = await refusal(
+        store().append(unique('job'), noStream, [newEvent({ [field]: `${most}x` })]),
+      );
+      expect(refused).toBeInstanceOf(RangeError);
+      expect(String(refused)).toContain(`${field} of at most ${limits.indexedText} characters`);
+    },
+  );
+
+  it('refuses the name of a stream that is too long', async () => {
+    const stream = unique('job').padEnd(limits.indexedText + 1, 'x');
+    expect(await refusal(store().append(stream, noStream, newEvents(1)))).toBeInstanceOf(RangeError);
+  });
+
   it('tells the actual version when the expected one is wrong', async () => {
     const stream = unique('job');
     await store().append(stream, noStream, newEvents(3));
