@@ -72,7 +72,11 @@ interface Parked {
 /** What `services/<name>/src/maintenance.ts` of dispatcher and gateway export. */
 interface ParkedMaintenance {
   readonly parked: (databaseUrl: string, limit: number) => Promise<readonly Parked[]>;
-  readonly redrive: ParkedEvents['redrive'];
+  readonly redrive: (
+    databaseUrl: string,
+    stream: string,
+    env: Readonly<Record<string, string | undefined>>,
+  ) => ReturnType<ParkedEvents['redrive']>;
 }
 
 /** Listing and re-driving of parked events of one service. */
@@ -99,7 +103,7 @@ export const loadParked = async (service: (typeof parkedServices)[number]): Prom
   const file = new URL(`../services/${folder}/src/maintenance.ts`, import.meta.url);
   const maintenance: ParkedMaintenance = await import(file.href);
   return {
-    redrive: maintenance.redrive,
+    redrive: (url, stream) => maintenance.redrive(url, stream, process.env),
     parked: async (url, limit) =>
       (await maintenance.parked(url, limit)).map(({ event, reason, parkedAt }) => ({
         position: event.position,

@@ -6,7 +6,8 @@ const usage = `usage: npm run parked -- <service> list
 
 The service is audit, dispatcher or gateway. Lists the events that its reader could not process, oldest first, or
 processes those of one stream once the cause is
-mended. The database is that of the running system, or DATABASE_URL.
+mended. The database is that of the running system, or DATABASE_URL. Where the dispatcher runs with another SIGNALBOX_DEVICE_LEASE
+than 60s, set the same for this command.
 `;
 
 const mostRows = 1_000;

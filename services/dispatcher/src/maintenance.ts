@@ -1,5 +1,7 @@
 /** What operators do beside the running dispatcher; behind `npm run parked`. */
 import { redriveParked, withReaderState } from '@signalbox/postgres';
+import { type Env, loadSettings } from '@signalbox/service-kit';
+import { settings } from './config.ts';
 import { consumers } from './consumers.ts';
 
 const reader = (url: string) => ({ url, schema: 'dispatcher', name: 'dispatcher' });
@@ -8,13 +10,22 @@ const reader = (url: string) => ({ url, schema: 'dispatcher', name: 'dispatcher'
 export const parked = (databaseUrl: string, limit: number) =>
   withReaderState(reader(databaseUrl), (state) => state.parked(limit));
 
+/** SIGNALBOX_DEVICE_LEASE alone, for a program beside the dispatcher. @throws SettingsError */
+const deviceLeaseMs = (env: Env): number => {
+  const table = { deviceLeaseMs: settings.deviceLeaseMs };
+  const name = settings.deviceLeaseMs.env;
+  return loadSettings(table, { [name]: env[name] }, { service: 'the dispatcher' }).deviceLeaseMs;
+};
+
 /**
  * Processes the parked events of one stream. Intents that follow are carried out by the running dispatcher's loop.
  *
- * @param leaseMs as the dispatcher's setting SIGNALBOX_DEVICE_LEASE
+ * @param env with SIGNALBOX_DEVICE_LEASE as the dispatcher has it: run deadlines are counted with it
  */
-export const redrive = (databaseUrl: string, stream: string, leaseMs = 60_000) =>
-  withReaderState(reader(databaseUrl), (state) => {
+export const redrive = async (databaseUrl: string, stream: string, env: Env) => {
+  const leaseMs = deviceLeaseMs(env);
+  return withReaderState(reader(databaseUrl), (state) => {
     const again = consumers(leaseMs, () => undefined);
     return redriveParked(state, again, stream);
   });
+};

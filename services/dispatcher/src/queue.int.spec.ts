@@ -153,9 +153,36 @@ describe('a parked event', () => {
     const state = await openReaderState({ pool, schema: 'dispatcher', name: 'dispatcher' });
     await transaction(pool, (tx) => state.park(tx, recorded, 'not now'));
     expect(await parked(database.url, 10)).toMatchObject([{ reason: 'not now' }]);
-    expect(await redrive(database.url, recorded.stream)).toEqual({ handled: 1, left: 0 });
+    expect(await redrive(database.url, recorded.stream, {})).toEqual({ handled: 1, left: 0 });
     expect(await parked(database.url, 10)).toEqual([]);
     expect(await overdueIntents(pool, -1000)).toMatchObject([{ jobId: story.jobId, intent: 'assign' }]);
+  });
+});
+
+describe('a parked claim', () => {
+  it('is re-driven with the lease of the settings, by which its run deadline is counted', async () => {
+    const deadlineWith = async (env: Record<string, string>): Promise<number> => {
+      const story = new Story(store, undefined, anHourAgo());
+      await apply(await story.create());
+      await apply(await story.assign());
+      await story.claim();
+      const { stream } = story;
+      const recorded = (await store.read(stream)).at(-1);
+      if (recorded === undefined) throw new Error('expected a claim, got none');
+      const state = await openReaderState({ pool, schema: 'dispatcher', name: 'dispatcher' });
+      await transaction(pool, (tx) => state.park(tx, recorded, 'not now'));
+      expect(await redrive(database.url, stream, env)).toEqual({ handled: 1, left: 0 });
+      const { rows } = await pool.query<{ at: Date }>(
+        'select run_deadline as at from dispatcher.assignments where job_id = $1',
+        [story.jobId],
+      );
+      return (rows[0]?.at.getTime() ?? 0) - Date.parse(recorded.occurredAt);
+    };
+    const standard = await deadlineWith({});
+    expect(standard - (await deadlineWith({ SIGNALBOX_DEVICE_LEASE: '5s' }))).toBe(55_000);
+    await expect(redrive(database.url, 'any', { SIGNALBOX_DEVICE_LEASE: 'soon' })).rejects.toThrow(
+      'SIGNALBOX_DEVICE_LEASE',
+    );
   });
 });
 
