@@ -1,27 +1,16 @@
 import { errors } from '@nats-io/transport-node';
-
-/** Codes of Node for connections that fail. */
-const socketCodes = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-]);
+import {
+  connectionLostPattern,
+  socketErrorCodes,
+  sqlOutageClasses,
+  sqlStatePattern,
+} from '@signalbox/contracts';
 
 /**
- * Classes of SQLSTATE that say nothing about the event: connection, read-only standby, conflict of transactions,
- * resources, locks, operator, system.
+ * Classes of SQLSTATE that say nothing about the event: those of an outage, and read-only standby, conflict of
+ * transactions, locks.
  */
-const sqlClasses = new Set(['08', '25', '40', '53', '55', '57', '58']);
-const sqlState = /^[0-9A-Z]{5}$/;
-
-const connectionMessages =
-  /connection (terminated|ended|closed)|not queryable|timeout exceeded when trying to connect/i;
+const sqlClasses = new Set([...sqlOutageClasses, '25', '40', '55']);
 
 const codeOf = (error: object): string => {
   const code: unknown = Reflect.get(error, 'code');
@@ -30,15 +19,15 @@ const codeOf = (error: object): string => {
 
 const isTransientItself = (error: Error): boolean => {
   const code = codeOf(error);
-  if (socketCodes.has(code)) return true;
-  if (sqlState.test(code)) return sqlClasses.has(code.slice(0, 2)) && code !== '25P02';
+  if (socketErrorCodes.has(code)) return true;
+  if (sqlStatePattern.test(code)) return sqlClasses.has(code.slice(0, 2)) && code !== '25P02';
   return (
     error instanceof errors.TimeoutError ||
     error instanceof errors.NoRespondersError ||
     error instanceof errors.RequestError ||
     error instanceof errors.ConnectionError ||
     error instanceof errors.ClosedConnectionError ||
-    connectionMessages.test(error.message)
+    connectionLostPattern.test(error.message)
   );
 };
 

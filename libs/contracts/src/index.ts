@@ -34,6 +34,12 @@ export {
   documentOf,
   splitArgv,
 } from './job-document.ts';
+export {
+  connectionLostPattern,
+  socketErrorCodes,
+  sqlOutageClasses,
+  sqlStatePattern,
+} from './outage-signs.ts';
 export { eventsStreamName, subjects } from './subjects.ts';
 export { parseBusAddress, type BusAddress } from './bus-address.ts';
 export {
