@@ -154,6 +154,27 @@ describe('events', () => {
   });
 });
 
+describe('a viewer of the events', () => {
+  it('finds in the list what it was just shown', async () => {
+    const abort = new AbortController();
+    const begin = await api.store.published();
+    const response = await api.request('GET', `/api/v1/stream?after=${begin}`, { signal: abort.signal });
+    const messages = sseMessages(response);
+    for (let round = 0; round < 20; round += 1) {
+      const jobId = randomUUID();
+      const position = await record(api.store, jobFacts(jobId, device).created, jobId, device);
+      for (;;) {
+        const { value } = await messages.next();
+        if (value === undefined) throw new Error('expected an event, got the end of the stream');
+        if (value.id === position) break;
+      }
+      const list = await (await api.request('GET', `/api/v1/events?after=${begin}&limit=500`)).json();
+      expect(EventPage.parse(list).events.map((each) => each.position)).toContain(position);
+    }
+    abort.abort();
+  });
+});
+
 describe('a job that is followed', () => {
   const lines = ['hello\n', 'wörld\n'];
   const page = (jobId: string, from: number): OutputPage => {

@@ -6,25 +6,34 @@ import type { FastifyRequest } from 'fastify';
 import { inputOf } from './http/input.ts';
 import { contextOf } from './identity/gate.ts';
 import { eventRow } from './live/event-row.ts';
+import { LiveBus } from './live/live-bus.ts';
 
 @Controller()
 export class EventsController {
   readonly #calls: CallClient;
   readonly #store: EventStore;
-  constructor(@Inject(CallClient) calls: CallClient, @Inject(EventStore) store: EventStore) {
+  readonly #bus: LiveBus;
+  constructor(
+    @Inject(CallClient) calls: CallClient,
+    @Inject(EventStore) store: EventStore,
+    @Inject(LiveBus) bus: LiveBus,
+  ) {
     this.#calls = calls;
     this.#store = store;
+    this.#bus = bus;
   }
 
   /** Never shows more than what is published: a subscriber that catches up here meets the bus without a gap. */
   @Get(apiRoutes.listEvents.path)
   async events(@Req() request: FastifyRequest): Promise<EventPage> {
     const { after, limit } = inputOf(apiRoutes.listEvents, request).query;
-    const head = await this.#store.published();
+    // The store's mark is written with a short delay: what a viewer was shown meanwhile is published as well.
+    const marked = await this.#store.published();
+    const head = this.#bus.newest > marked ? this.#bus.newest : marked;
     const read = head > after ? await this.#store.readAll(after, limit) : [];
     const events = read.filter(({ position }) => position <= head).map(eventRow);
     const next = events.at(-1)?.position ?? after;
-    // The published position is written with a short delay: who follows live may be ahead of it.
+    // Who follows live at another replica may be ahead.
     return { storeId: this.#store.storeId, events, next, head: head > next ? head : next };
   }
 

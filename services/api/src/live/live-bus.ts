@@ -1,3 +1,4 @@
+import { type Position, positionStart } from '@signalbox/contracts';
 import { decodeMessage, linkOf, type DecodedMessage, type NatsConnection } from '@signalbox/bus-nats';
 import { type Logger } from '@signalbox/service-kit';
 
@@ -13,6 +14,7 @@ export interface Listener {
 export class LiveBus {
   readonly #connection: NatsConnection;
   readonly #logger: Logger;
+  #newest: Position = positionStart;
   constructor(connection: NatsConnection, logger: Logger) {
     this.#connection = connection;
     this.#logger = logger;
@@ -20,6 +22,11 @@ export class LiveBus {
 
   get connection(): NatsConnection {
     return this.#connection;
+  }
+
+  /** Position of the newest event that any viewer of this replica was shown: it is published. */
+  get newest(): Position {
+    return this.#newest;
   }
 
   isUp(): boolean {
@@ -40,7 +47,9 @@ export class LiveBus {
           onSignal?.();
           if (onEvent === undefined) return;
           try {
-            onEvent(decodeMessage(message));
+            const decoded = decodeMessage(message);
+            if (decoded.event.position > this.#newest) this.#newest = decoded.event.position;
+            onEvent(decoded);
           } catch (problem) {
             this.#logger.warn('unreadable message on the live path', { error: problem });
             onGap();
