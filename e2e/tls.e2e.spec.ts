@@ -94,6 +94,14 @@ describe('the door beyond this machine', () => {
     await eventually(() => logOf('pins').split('agent started').length === 3, { timeoutMs: 20_000 });
   });
 
+  it('has a certificate of which the checks say when it ends', async () => {
+    const checks = field(await admin.get('/api/v1/system/checks'), 'checks');
+    const certificate = Array.isArray(checks)
+      ? checks.find((each) => field(each, 'id') === 'certificate')
+      : undefined;
+    expect(certificate).toMatchObject({ status: 'ok', found: expect.stringMatching(/^ends at 20/) });
+  });
+
   it('is not trusted without the fingerprint, and nothing is sent', async () => {
     const { token } = await issue();
     await startAgent('trusts-system', token, ['--server', door().url]);

@@ -28,6 +28,8 @@ export interface PublicDoor {
   readonly url: string;
   /** Of the authority that devices pin; undefined with the operator's certificate. */
   readonly caFingerprint: string | undefined;
+  /** File in PEM with the certificate, for the checks to say when it ends. */
+  readonly certificateFile: string;
   /** How often to ask for the certificate, in milliseconds. */
   readonly checkMs: number;
   /** The certificate to show now: read or made anew when its time has come. */
@@ -70,11 +72,20 @@ export const preparePublicDoor = async (
       return { cert, key };
     };
     await certificate();
-    return { host, port, url, caFingerprint: undefined, checkMs, certificate };
+    return {
+      host,
+      port,
+      url,
+      caFingerprint: undefined,
+      certificateFile: certFile,
+      checkMs,
+      certificate,
+    };
   }
   const folder = join(stateDir, 'tls');
   const names = [...new Set([shown, ...addresses, hostname(), 'localhost', '127.0.0.1'])];
   const caFingerprint = fingerprintOf(await ownAuthority(folder, Date.now()));
   const certificate = (): Promise<ServerCertificate> => ownCertificate(folder, names, Date.now());
-  return { host, port, url, caFingerprint, checkMs, certificate };
+  const certificateFile = join(folder, 'server.pem');
+  return { host, port, url, caFingerprint, certificateFile, checkMs, certificate };
 };

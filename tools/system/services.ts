@@ -1,6 +1,6 @@
 /** The processes of the services: which there are, what they are told, when they are ready. */
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { freePort } from '@signalbox/embedded';
 import { type ServiceName, root, serviceNames } from '../service-files.ts';
 import { type NatsPasswords, natsEnv } from './nats-passwords.ts';
@@ -95,7 +95,9 @@ interface Replica {
 
 /** What the api writes into enrolment lines. */
 const enrolmentEnv = (door: PublicDoor | undefined): Readonly<Record<string, string>> => ({
-  ...(door === undefined ? {} : { SIGNALBOX_PUBLIC_URL: door.url }),
+  ...(door === undefined
+    ? {}
+    : { SIGNALBOX_PUBLIC_URL: door.url, SIGNALBOX_API_CERTIFICATE_FILE: resolve(door.certificateFile) }),
   ...(door?.caFingerprint === undefined ? {} : { SIGNALBOX_CA_FINGERPRINT: door.caFingerprint }),
 });
 
