@@ -15,7 +15,7 @@ import {
 import { assignmentViewsFromEvents, jobViewFromEvents } from '@signalbox/domain';
 import { InMemoryEventStore } from '@signalbox/event-store/testing';
 import { transaction } from '@signalbox/postgres';
-import { insertAuditRows } from './tables/audit-rows.ts';
+import { auditRows, insertAuditRows } from './tables/audit-rows.ts';
 import { Partitions } from './tables/partitions.ts';
 import { type AuditDatabase, openAuditDatabase, projectAll } from './testing/database.ts';
 import {
@@ -196,7 +196,7 @@ describe('the audit log', () => {
   it('is the same after the same events came again', async () => {
     const count = async () => (await database.pool.query('select count(*) from audit.audit_logs')).rows[0];
     const before = await count();
-    await transaction(database.pool, (tx) => insertAuditRows(tx, events, new Partitions()));
+    await transaction(database.pool, (tx) => insertAuditRows(tx, auditRows(events), new Partitions()));
     expect(await count()).toEqual(before);
   });
 
@@ -205,7 +205,7 @@ describe('the audit log', () => {
     if (event === undefined) throw new Error('expected an event');
     const other = { ...event, position: '9'.repeat(16) };
     await expect(
-      transaction(database.pool, (tx) => insertAuditRows(tx, [other], new Partitions())),
+      transaction(database.pool, (tx) => insertAuditRows(tx, auditRows([other]), new Partitions())),
     ).rejects.toMatchObject({ code: '23505' });
   });
 });

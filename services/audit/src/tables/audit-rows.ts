@@ -2,7 +2,7 @@ import { type Event, actorText } from '@signalbox/contracts';
 import { jobIdOf } from '@signalbox/domain';
 import type pg from 'pg';
 import { type Cell, bulkInsert, storableJson, storableText } from './bulk-insert.ts';
-import { type Partitions, monthOf } from './partitions.ts';
+import { type Month, type Partitions, monthOf } from './partitions.ts';
 
 const columns = {
   occurred_at: 'timestamptz',
@@ -57,19 +57,24 @@ const rowOf = (event: Event): Record<keyof typeof columns, Cell> => ({
   traceparent: event.traceparent ?? null,
 });
 
-/** Writes one row of `audit_logs` per event, in one statement, making the partitions that they need. */
+/** Rows of `audit_logs`, ready for the statement that writes them. */
+export interface AuditRows {
+  readonly months: ReadonlySet<Month>;
+  readonly values: readonly (readonly (string | null)[])[];
+}
+
+/** One row per event. */
+export const auditRows = (events: readonly Event[]): AuditRows => ({
+  months: new Set(events.map(({ occurredAt }) => monthOf(occurredAt))),
+  values: insert.values(events.map(rowOf)),
+});
+
+/** Writes rows in one statement, making the partitions that they need. */
 export const insertAuditRows = async (
   tx: pg.ClientBase,
-  events: readonly Event[],
+  { months, values }: AuditRows,
   partitions: Partitions,
 ): Promise<void> => {
-  await partitions.ensure(
-    tx,
-    events.map((event) => monthOf(event.occurredAt)),
-  );
-  await tx.query({
-    name: 'audit.insert-logs',
-    text: insert.text,
-    values: [...insert.values(events.map(rowOf))],
-  });
+  await partitions.ensure(tx, months);
+  await tx.query({ name: 'audit.insert-logs', text: insert.text, values: [...values] });
 };

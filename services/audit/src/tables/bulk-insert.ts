@@ -47,9 +47,15 @@ export const setExcluded = (columns: readonly string[]): string =>
 /** Text that Postgres can hold: NUL and broken surrogates, which `text` and `jsonb` refuse, are shown as U+FFFD. */
 export const storableText = (text: string): string => text.replaceAll('\u0000', '\ufffd').toWellFormed();
 
+/** NUL or a broken surrogate, as `JSON.stringify` writes them. */
+const unstorable = /\\u(?:0000|d[89a-f])/;
+
 /** Same for every text within a JSON value. */
-export const storableJson = (value: unknown): string =>
-  JSON.stringify(value, (_, each: unknown) => (typeof each === 'string' ? storableText(each) : each));
+export const storableJson = (value: unknown): string => {
+  const text = JSON.stringify(value);
+  if (!unstorable.test(text)) return text;
+  return JSON.stringify(value, (_, each: unknown) => (typeof each === 'string' ? storableText(each) : each));
+};
 
 /** Array literal of ids, which hold no character that would need more than quotes. */
 export const textArray = (ids: readonly string[]): string => `{${ids.map((id) => `"${id}"`).join(',')}}`;

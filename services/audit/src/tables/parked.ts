@@ -3,7 +3,7 @@ import { assignmentViewsFromEvents, jobIdOf, jobViewFromEvents } from '@signalbo
 import { type EventStore, type Verdict, ack, park } from '@signalbox/event-store';
 import type pg from 'pg';
 import { saveAssignments } from './assignment-rows.ts';
-import { insertAuditRows } from './audit-rows.ts';
+import { auditRows, insertAuditRows } from './audit-rows.ts';
 import { saveJobs } from './job-rows.ts';
 import { Partitions } from './partitions.ts';
 import { openProjectorState } from './rebuild.ts';
@@ -73,7 +73,7 @@ export const redriveParked = async (
     const event = tryDecode(recorded);
     if (event instanceof UndecodableEvent) return park(event.message);
     try {
-      await insertAuditRows(tx, [event], partitions);
+      await insertAuditRows(tx, auditRows([event]), partitions);
       const jobId = jobIdOf(event);
       if (jobId !== undefined) await refold(tx, store, jobId);
       return ack;

@@ -1,17 +1,24 @@
 import {
+  type AssignmentView,
   type Event,
+  type JobDetail,
   type Position,
   type RecordedEvent,
   UndecodableEvent,
   decodeEvent,
+  isEnd,
   positionStart,
 } from '@signalbox/contracts';
 import type { EventStore } from '@signalbox/event-store';
 import { type PostgresReaderState, openReaderState } from '@signalbox/postgres';
 import type pg from 'pg';
+import { loadAssignments, saveAssignments } from './assignment-rows.ts';
+import { type AuditRows, auditRows, insertAuditRows } from './audit-rows.ts';
 import { auditSchema } from './database.ts';
+import { loadJobs, saveJobs } from './job-rows.ts';
 import { Partitions } from './partitions.ts';
-import { projectEvents } from './project.ts';
+import { evolveAssignments, evolveJobs } from './project.ts';
+import { RememberedRows } from './remembered-rows.ts';
 
 /** Name of the reader, of its position and of its lease row. */
 export const projectorName = 'audit-projector';
@@ -36,6 +43,30 @@ export interface RebuildOptions {
   readonly batchSize?: number;
 }
 
+/** Rows of jobs and of assignments that are remembered at most, each. */
+const mostRemembered = 50_000;
+
+/** A page of the log, decoded, and its rows of `audit_logs`: all that can be made ready while the page before is written. */
+interface Page {
+  readonly read: readonly (readonly [RecordedEvent, Event | UndecodableEvent])[];
+  readonly rows: AuditRows;
+}
+
+const tryDecode = (recorded: RecordedEvent): Event | UndecodableEvent => {
+  try {
+    return decodeEvent(recorded);
+  } catch (error) {
+    if (error instanceof UndecodableEvent) return error;
+    throw error;
+  }
+};
+
+const pageOf = (recorded: readonly RecordedEvent[]): Page => {
+  const read = recorded.map((each) => [each, tryDecode(each)] as const);
+  const events = read.flatMap(([, event]) => (event instanceof UndecodableEvent ? [] : [event]));
+  return { read, rows: auditRows(events) };
+};
+
 /** One rebuild: what it has done so far, in its one transaction. */
 class Rebuild {
   #events = 0;
@@ -44,58 +75,76 @@ class Rebuild {
   readonly #state: PostgresReaderState;
   readonly #partitions = new Partitions();
   readonly #parkedStreams = new Set<string>();
+  readonly #jobs: RememberedRows<JobDetail>;
+  readonly #assignments: RememberedRows<AssignmentView>;
 
   constructor(tx: pg.PoolClient, state: PostgresReaderState) {
     this.#tx = tx;
     this.#state = state;
+    this.#jobs = new RememberedRows({
+      keyOf: ({ jobId }) => jobId,
+      isEnded: ({ endedAt }) => endedAt !== null,
+      begins: ({ type }) => type === 'JobCreated',
+      load: (keys) => loadJobs(tx, keys),
+      save: (rows) => saveJobs(tx, rows),
+      most: mostRemembered,
+    });
+    this.#assignments = new RememberedRows({
+      keyOf: ({ assignmentId }) => assignmentId,
+      isEnded: ({ status }) => isEnd(status),
+      begins: ({ streamVersion }) => streamVersion === 1,
+      load: (keys) => loadAssignments(tx, keys),
+      save: (rows) => saveAssignments(tx, rows),
+      most: mostRemembered,
+    });
   }
 
   counts(): { readonly events: number; readonly parked: number } {
     return { events: this.#events, parked: this.#parked };
   }
 
-  /** Projects a page at once; if something in it cannot be written, one event after the other. */
-  async add(page: readonly RecordedEvent[]): Promise<void> {
-    const events: Event[] = [];
-    for (const recorded of page) {
-      const event = await this.#readable(recorded);
-      if (event !== undefined) events.push(event);
-    }
-    if ((await this.#refusal(events)) !== undefined)
-      for (const event of events) await this.#addOne(event, page);
-    this.#events += page.length;
+  /** Projects a page at once; if something in it cannot be read or written, one event after the other. */
+  async add({ read, rows }: Page): Promise<void> {
+    const events = read.flatMap(([, event]) => (event instanceof UndecodableEvent ? [] : [event]));
+    const isWhole =
+      events.length === read.length && !events.some(({ stream }) => this.#parkedStreams.has(stream));
+    if (!isWhole || (await this.#refusal(events, rows)) !== undefined)
+      for (const [recorded, event] of read) await this.#addOne(recorded, event);
+    this.#events += read.length;
   }
 
-  async #addOne(event: Event, page: readonly RecordedEvent[]): Promise<void> {
-    const recorded = page.find(({ position }) => position === event.position);
-    if (recorded === undefined) return;
-    const reason = this.#parkedStreams.has(event.stream) ? follows(event) : await this.#refusal([event]);
+  /** What must still be written when the last page has been added. */
+  async finish(): Promise<void> {
+    await this.#jobs.flush();
+    await this.#assignments.flush();
+  }
+
+  async #addOne(recorded: RecordedEvent, event: Event | UndecodableEvent): Promise<void> {
+    const reason = this.#parkedStreams.has(recorded.stream)
+      ? follows(recorded)
+      : event instanceof UndecodableEvent
+        ? event.message
+        : await this.#refusal([event], auditRows([event]));
     if (reason !== undefined) await this.#park(recorded, reason);
   }
 
-  /** Writes all of the events, or nothing and says why. */
-  async #refusal(events: readonly Event[]): Promise<string | undefined> {
+  /** Takes all of the events, or nothing and says why. */
+  async #refusal(events: readonly Event[], rows: AuditRows): Promise<string | undefined> {
     await this.#tx.query('savepoint page');
     try {
-      await projectEvents(this.#tx, events, this.#partitions);
+      await insertAuditRows(this.#tx, rows, this.#partitions);
+      const jobs = await evolveJobs(events, this.#jobs);
+      const assignments = await evolveAssignments(events, this.#assignments);
+      await this.#jobs.saveEnded(jobs);
+      await this.#assignments.saveEnded(assignments);
       await this.#tx.query('release savepoint page');
+      await this.#jobs.remember(jobs);
+      await this.#assignments.remember(assignments);
       return undefined;
     } catch (error) {
       await this.#tx.query('rollback to savepoint page');
       return error instanceof Error ? error.message : String(error);
     }
-  }
-
-  /** The decoded event; undefined when it was parked, because it cannot be read or follows one that cannot. */
-  async #readable(recorded: RecordedEvent): Promise<Event | undefined> {
-    try {
-      if (!this.#parkedStreams.has(recorded.stream)) return decodeEvent(recorded);
-      await this.#park(recorded, follows(recorded));
-    } catch (error) {
-      if (!(error instanceof UndecodableEvent)) throw error;
-      await this.#park(recorded, error.message);
-    }
-    return undefined;
   }
 
   async #park(recorded: RecordedEvent, reason: string): Promise<void> {
@@ -107,18 +156,20 @@ class Rebuild {
 
 const follows = ({ stream }: { readonly stream: string }): string => `follows a parked event of ${stream}`;
 
-/** Pages of the log up to `head`, oldest first. */
-async function* pagesOf(
-  store: EventStore,
-  head: Position,
-  size: number,
-): AsyncGenerator<readonly RecordedEvent[]> {
-  for (let position = positionStart; position < head;) {
-    const page = (await store.readAll(position, size)).filter((event) => event.position <= head);
-    const last = page.at(-1);
-    if (last === undefined) throw new Error(`expected events up to ${head}, got none after ${position}`);
+/** Pages of the log up to `head`, oldest first; the next one is read and decoded while one is written. */
+async function* pagesOf(store: EventStore, head: Position, size: number): AsyncGenerator<Page> {
+  const read = async (after: Position): Promise<Page> => {
+    const events = (await store.readAll(after, size)).filter(({ position }) => position <= head);
+    if (events.length === 0) throw new Error(`expected events up to ${head}, got none after ${after}`);
+    return pageOf(events);
+  };
+  for (let next = head > positionStart ? read(positionStart) : undefined; next !== undefined;) {
+    const page = await next;
+    const last = page.read.at(-1)?.[0].position ?? head;
+    next = last < head ? read(last) : undefined;
+    // Whoever awaits it hears of a failure; until then it must not count as one that nobody handles.
+    next?.catch(() => undefined);
     yield page;
-    position = last.position;
   }
 }
 
@@ -141,9 +192,10 @@ export const rebuildAudit = async (options: RebuildOptions): Promise<RebuildProg
     const rebuild = new Rebuild(tx, state);
     for await (const page of pagesOf(store, head, batchSize)) {
       await rebuild.add(page);
-      progress = { ...rebuild.counts(), position: page.at(-1)?.position ?? progress.position, head };
+      progress = { ...rebuild.counts(), position: page.read.at(-1)?.[0].position ?? progress.position, head };
       onProgress?.(progress);
     }
+    await rebuild.finish();
     await tx.query('update audit.reader_positions set position = $2 where name = $1', [projectorName, head]);
   });
   return progress;
