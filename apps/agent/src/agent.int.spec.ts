@@ -34,6 +34,26 @@ describe('enrolment', () => {
     expect(first.log + second.log).not.toContain(gateway.token);
   });
 
+  it('loses nothing when the answers to its enrolment are lost, also with a restart in between', async () => {
+    const { gateway, stateDir } = stage();
+    gateway.lostAnswers = 100;
+    const first = stage().start();
+    await eventually(() => gateway.enrolments.length > 1);
+    expect(stage().stateFile('credential.json')).toBeNull();
+    expect(statSync(join(stateDir, 'pending-credential.json')).mode & 0o777).toBe(0o600);
+    first.signal('SIGKILL');
+    await first.exited;
+    gateway.lostAnswers = 0;
+    const second = stage().start();
+    await eventually(() => gateway.requests.includes('/poll'));
+    expect(new Set(gateway.enrolments.map((each) => each.credential)).size).toBe(1);
+    expect(stage().stateFile('credential.json')).toMatchObject({
+      credential: gateway.enrolments[0]?.credential,
+    });
+    expect(stage().stateFile('pending-credential.json')).toBeNull();
+    expect(first.log + second.log).not.toContain(String(gateway.enrolments[0]?.credential));
+  });
+
   it('keeps trying to enrol while the server is away', async () => {
     await stage().gateway.stop();
     const agent = stage().start();

@@ -1,4 +1,13 @@
-import { credentialPath, readState, requirePrivate, StateFileRefused, writeState } from './state-files.ts';
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  credentialPath,
+  pendingPath,
+  readState,
+  removeState,
+  requirePrivate,
+  StateFileRefused,
+  writeState,
+} from './state-files.ts';
 import type { Enrolled } from './wire.ts';
 
 /** What enrolment left behind; the credential is a secret and never logged. */
@@ -33,6 +42,20 @@ export const readCredential = (stateDir: string): Credential | null => {
   return { server, agentId, deviceId, credential };
 };
 
+/**
+ * The credential to enrol with, made here and on disk before the server hears of it: when the answer is lost, the same token
+ * and the same credential give it again, also after a restart. Another token gets another credential.
+ */
+export const pendingCredential = (stateDir: string, token: string): string => {
+  const path = pendingPath(stateDir);
+  const tokenHash = createHash('sha256').update(token).digest('hex');
+  const kept = readState(path);
+  if (kept?.tokenHash === tokenHash && typeof kept.credential === 'string') return kept.credential;
+  const credential = `sba_${randomBytes(32).toString('base64url')}`;
+  writeState(path, { tokenHash, credential }, true);
+  return credential;
+};
+
 /** Keeps the credential, mode 600, on disk when this returns. */
 export const keepCredential = (stateDir: string, server: URL, enrolled: Enrolled): Credential => {
   const kept: Credential = {
@@ -42,5 +65,6 @@ export const keepCredential = (stateDir: string, server: URL, enrolled: Enrolled
     credential: enrolled.credential,
   };
   writeState(credentialPath(stateDir), kept, true);
+  removeState(pendingPath(stateDir));
   return kept;
 };

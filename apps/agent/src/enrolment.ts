@@ -1,4 +1,4 @@
-import { keepCredential, type Credential } from './credential.ts';
+import { keepCredential, pendingCredential, type Credential } from './credential.ts';
 import { isCredentialRefused, isPermanent, retryDelayMs, type Gateway } from './gateway.ts';
 import { errorText, type Log } from './log.ts';
 import { pause } from './pause.ts';
@@ -28,11 +28,13 @@ export const enrol = async (from: {
 }): Promise<Credential | null> => {
   const { gateway, server, token, settings, agentVersion, giveUp, log } = from;
   const { name, properties } = settings;
+  const credential = pendingCredential(settings.stateDir, token);
   const machine = { os: process.platform, architecture: process.arch };
   for (let failures = 1; !giveUp.aborted; failures += 1) {
     try {
       const enrolled = await gateway.enrol({
         token,
+        credential,
         name,
         agentVersion,
         ...machine,

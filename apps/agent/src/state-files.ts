@@ -98,5 +98,6 @@ export const requirePrivate = (path: string): void => {
 export const credentialPath = (stateDir: string): string => join(stateDir, 'credential.json');
 export const journalPath = (stateDir: string): string => join(stateDir, 'attempt.journal');
 export const spoolFolder = (stateDir: string): string => join(stateDir, 'output');
+export const pendingPath = (stateDir: string): string => join(stateDir, 'pending-credential.json');
 export const authorityPath = (stateDir: string): string => join(stateDir, 'authority.json');
 export const lockPath = (stateDir: string): string => join(stateDir, 'lock.json');

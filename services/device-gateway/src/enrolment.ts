@@ -20,6 +20,7 @@ import {
   deleteToken,
   deleteUnconfirmedAgent,
   findAgent,
+  findEnrolment,
   insertAgent,
   insertToken,
   revokeAgentRow,
@@ -77,8 +78,8 @@ const tokenInvalid = (): DomainError =>
 
 /**
  * Exchanges a one-time token for a credential. The token is used up first, the credential counts once the enrolment is
- * in the log. What breaks before that is mended by a new token for the same device; where only the answer got lost, the
- * device is enrolled with a credential that nobody has: revoke it and enrol under another id.
+ * in the log. An agent that made its credential itself may ask again with both, whatever of the first time got lost: it goes
+ * on where that ended, and gets the same answer. Without one, what breaks is mended by a new token for the same device.
  *
  * @throws DomainError `token-invalid`
  */
@@ -87,15 +88,20 @@ export const enrol = async (
   request: Enrol,
   traceparent: string,
 ): Promise<Omit<Enrolled, 'leaseMs'>> => {
-  const credential = newSecret('sba');
+  const credential = request.credential ?? newSecret('sba');
+  const credentialHash = hashSecret(credential);
   const { agentVersion, os, architecture, properties } = request;
   const token = await transaction(pool, async (tx) => {
     const used = await useToken(tx, hashSecret(request.token));
-    if (used === undefined) throw tokenInvalid();
+    if (used === undefined) {
+      const before = await findEnrolment(tx, hashSecret(request.token), credentialHash);
+      if (before === undefined) throw tokenInvalid();
+      return before;
+    }
     const name = used.name ?? request.name ?? used.deviceId;
     const facts = { name, agentVersion, os, architecture, properties };
     const ids = { agentId: used.deviceId, deviceId: used.deviceId, tokenId: used.tokenId };
-    await insertAgent(tx, { ...ids, kind: 'device', ...facts, credentialHash: hashSecret(credential) });
+    await insertAgent(tx, { ...ids, kind: 'device', ...facts, credentialHash });
     return { ...ids, ...facts };
   });
   const { agentId, deviceId, tokenId } = token;

@@ -110,6 +110,8 @@ export class GatewayDouble {
   readonly attempts: HeldAttempt[] = [];
   readonly token = `token-${randomUUID()}`;
   enrolments: Enrol[] = [];
+  /** So many enrolments are taken without the agent hearing of it. */
+  lostAnswers = 0;
   /** Runs before each request; a thrown DomainError is the answer. */
   intercept: (path: string, body: unknown) => void = () => undefined;
   #credential: string | null = null;
@@ -236,7 +238,14 @@ export class GatewayDouble {
   }
 
   async #handle(path: string, body: unknown, response: ServerResponse): Promise<unknown> {
-    if (path === '/enrol') return this.#enrol(parseRequest(Enrol, body));
+    if (path === '/enrol') {
+      const enrolled = this.#enrol(parseRequest(Enrol, body));
+      if (this.lostAnswers > 0) {
+        this.lostAnswers -= 1;
+        response.destroy();
+      }
+      return enrolled;
+    }
     if (path === '/poll') return this.#poll(parseRequest(Poll, body), response);
     const [, jobId, , attempt, verb] =
       /^\/assignments\/([^/]+)\/([^/]+)\/attempts\/(\d+)\/(\w+)$/.exec(path) ?? [];
@@ -262,11 +271,12 @@ export class GatewayDouble {
   }
 
   #enrol(enrol: Enrol): Enrolled {
-    if (enrol.token !== this.token || this.#credential !== null) {
+    const isRepeated = this.#credential !== null && enrol.credential === this.#credential;
+    if (enrol.token !== this.token || (this.#credential !== null && !isRepeated)) {
       throw new DomainError('token-invalid', 'expected a fresh token');
     }
     this.enrolments.push(enrol);
-    this.#credential = createHash('sha256').update(enrol.token).digest('base64url');
+    this.#credential = enrol.credential ?? createHash('sha256').update(enrol.token).digest('base64url');
     return Enrolled.parse({
       agentId: 'agent-1',
       deviceId: 'device-1',

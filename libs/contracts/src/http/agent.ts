@@ -27,6 +27,14 @@ export const Enrol = z
       .max(128)
       .optional()
       .meta({ description: 'Used when the token carries no name' }),
+    credential: z
+      .string()
+      .regex(/^sba_[A-Za-z0-9_-]{43}$/, 'expected sba_ and 43 characters of base64url: 256 random bits')
+      .optional()
+      .meta({
+        description:
+          'Credential that the agent has made and kept before it asks. A repeat with the same token and credential gives the same answer, so that a lost answer loses nothing; without it the server makes one',
+      }),
     agentVersion: z.string().min(1).max(64),
     os: z.string().min(1).max(64),
     architecture: z.string().min(1).max(64),

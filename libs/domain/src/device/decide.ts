@@ -24,6 +24,7 @@ const issueToken = (state: DeviceState, data: DataOf<'EnrolmentTokenIssued'>): r
 };
 
 const enrol = (state: DeviceState, now: string, data: DataOf<'DeviceEnrolled'>): readonly Fact[] => {
+  if (state.kind === 'enrolled' && state.tokenId === data.tokenId) return [];
   if (state.kind !== 'invited' || state.tokenId !== data.tokenId) throw tokenInvalid();
   if (Date.parse(state.expiresAt) <= Date.parse(now)) throw tokenInvalid();
   return [{ type: 'DeviceEnrolled', data }];

@@ -55,9 +55,12 @@ describe('enrolment', () => {
       .thenRefused('token-invalid', 'issue a new one');
   });
 
+  it('is recorded once', () => {
+    given(device, issued, enrolled).when(enrol).thenNothing();
+  });
+
   it('takes a token once, and no token that was not issued', () => {
     given(device).when(enrol).thenRefused('token-invalid', 'expected an unused');
-    given(device, issued, enrolled).when(enrol).thenRefused('token-invalid', 'expected an unused');
     given(device, issued, enrolled, revoked).when(enrol).thenRefused('token-invalid', 'expected an unused');
     given(device, issued)
       .when({ ...enrol, tokenId: 'token-9' })

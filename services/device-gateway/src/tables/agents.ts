@@ -34,7 +34,7 @@ interface Stored {
   readonly revoked_at: Date | null;
 }
 
-const decode = (row: Stored): AgentView => ({
+const decodeFacts = (row: Stored) => ({
   agentId: row.agent_id,
   kind: row.kind,
   deviceId: row.device_id,
@@ -43,6 +43,10 @@ const decode = (row: Stored): AgentView => ({
   os: row.os,
   architecture: row.architecture,
   properties: row.properties,
+});
+
+const decode = (row: Stored): AgentView => ({
+  ...decodeFacts(row),
   enrolledAt: row.enrolled_at.toISOString(),
   lastSeenAt: row.last_seen_at?.toISOString() ?? null,
   revokedAt: row.revoked_at?.toISOString() ?? null,
@@ -100,6 +104,36 @@ export const insertAgent = async (tx: ClientBase, agent: NewAgent): Promise<void
       agent.tokenId,
     ],
   );
+};
+
+export type Enrolment = Omit<NewAgent, 'kind' | 'credentialHash' | 'deviceId'> & {
+  readonly deviceId: string;
+};
+
+/** What was asked with a used token and this very credential, unless it is revoked. */
+export const findEnrolment = async (
+  tx: ClientBase,
+  tokenHash: string,
+  credentialHash: string,
+): Promise<Enrolment | undefined> => {
+  const { rows } = await tx.query<Stored & { readonly token_id: string }>(
+    `select agents.* from gateway.agents as agents join gateway.tokens using (token_id)
+     where token_hash = $1 and credential_hash = $2 and revoked_at is null`,
+    [tokenHash, credentialHash],
+  );
+  const row = rows[0];
+  if (row === undefined) return undefined;
+  const { agentId, deviceId, name, agentVersion, os, architecture, properties } = decodeFacts(row);
+  return {
+    agentId,
+    deviceId: deviceId ?? agentId,
+    tokenId: row.token_id,
+    name,
+    agentVersion,
+    os,
+    architecture,
+    properties,
+  };
 };
 
 export const deleteUnconfirmedAgent = async (pool: Pool, agentId: string, tokenId: string): Promise<void> => {
