@@ -120,11 +120,13 @@ export {
   IssueToken,
   KeyIssued,
   KeyRevoked,
+  KeyRotated,
   KeyView,
   ListAgents,
   ListKeys,
   Me,
   RevokeAgent,
+  RotateKey,
   TokenIssued,
 } from './http/admin.ts';
 export { CheckStatus, ReplicaReport, SystemCheck, SystemReport } from './http/checks.ts';

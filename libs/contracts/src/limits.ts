@@ -18,6 +18,8 @@ export const limits = {
   pollWaitMs: 60_000,
   /** Life of an enrolment token in milliseconds (5 minutes). */
   enrolmentTokenMs: 300_000,
+  /** Longest time that a rotated API key still counts, in milliseconds (7 days). */
+  keyOverlapMs: 604_800_000,
   /** Longest page of a list. */
   pageSize: 500,
   /** Longest run timeout of an attempt in milliseconds (7 days). */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { KeyIssued, Me, apiRoutes, decodeEvent, streams, type Event } from '@signalbox/contracts';
+import { KeyIssued, KeyRotated, Me, apiRoutes, decodeEvent, streams, type Event } from '@signalbox/contracts';
 import { eventually } from '@signalbox/testkit';
 import { adminKey, send, startApiUnderTest, type ApiUnderTest } from './testing/api-under-test.ts';
 
@@ -114,6 +114,45 @@ describe('API keys', () => {
     const again = await api.request('POST', `/api/v1/keys/${keyId}/revoke`);
     expect(await again.json()).toMatchObject({ repeated: true });
     expect(await eventsOf(principalId)).toHaveLength(2);
+  });
+
+  it('are rotated with an overlap, after which the old one counts no more on every replica', async () => {
+    const other = await api.another();
+    const old = await issue('viewer');
+    const at = (url: string, key: string): Promise<number> =>
+      send(`${url}/api/v1/me`, 'GET', { key }).then(({ status }) => status);
+    const rotate = async (body?: unknown) => {
+      const answer = await api.request(
+        'POST',
+        `/api/v1/keys/${old.keyId}/rotate`,
+        body === undefined ? {} : { body },
+      );
+      return { status: answer.status, body: await answer.json() };
+    };
+    const first = await rotate();
+    expect(first).toMatchObject({ status: 201, body: { principalId: old.principalId, replaces: old.keyId } });
+    const { key, keyId, replacedCountsUntil } = KeyRotated.parse(first.body);
+    expect(Math.abs(Date.parse(replacedCountsUntil) - Date.now() - 86_400_000)).toBeLessThan(60_000);
+    for (const each of [key, old.key])
+      expect([await at(api.url, each), await at(other.url, each)]).toEqual([200, 200]);
+    expect((await rotate({ overlapMs: 604_800_000 })).body).toMatchObject({ replacedCountsUntil });
+    expect(await rotate({ overlapMs: -1 })).toMatchObject({ status: 400 });
+    expect(await rotate({ overlapMs: 0 })).toMatchObject({ status: 201 });
+    expect(await at(api.url, old.key)).toBe(401);
+    await eventually(async () => (await at(other.url, old.key)) === 401, { timeoutMs: 1000 });
+    expect(await at(other.url, key)).toBe(200);
+    expect(await rotate()).toMatchObject({ status: 409, body: { code: 'conflict' } });
+    await api.another();
+    const events = await eventsOf(old.principalId);
+    expect(events.map(({ type }) => type)).toEqual([
+      'ApiKeyIssued',
+      'ApiKeyIssued',
+      'ApiKeyIssued',
+      'ApiKeyIssued',
+      'ApiKeyRevoked',
+    ]);
+    expect(events[1]?.data).toMatchObject({ keyId, roles: ['viewer'] });
+    expect(events[4]?.data).toMatchObject({ keyId: old.keyId });
   });
 
   it('keep the last administrator', async () => {

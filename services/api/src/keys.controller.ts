@@ -3,6 +3,7 @@ import {
   apiRoutes,
   type KeyIssued,
   type KeyRevoked,
+  type KeyRotated,
   type KeyView,
   type Me,
   type Page,
@@ -43,6 +44,21 @@ export class KeysController {
     const { actor, traceparent } = contextOf(request);
     try {
       return await this.#keys.revoke(params.id, {
+        actor,
+        ...(traceparent === undefined ? {} : { traceparent }),
+      });
+    } finally {
+      this.#authenticator.forget();
+    }
+  }
+
+  @Post(apiRoutes.rotateKey.path)
+  @HttpCode(201)
+  async rotate(@Req() request: FastifyRequest): Promise<KeyRotated> {
+    const { params, body } = inputOf(apiRoutes.rotateKey, request);
+    const { actor, traceparent } = contextOf(request);
+    try {
+      return await this.#keys.rotate(params.id, body, {
         actor,
         ...(traceparent === undefined ? {} : { traceparent }),
       });

@@ -90,6 +90,21 @@ export const KeyIssued = z
   .meta({ id: 'KeyIssued' });
 export type KeyIssued = z.output<typeof KeyIssued>;
 
+export const RotateKey = z
+  .strictObject({
+    overlapMs: z.int().min(0).max(limits.keyOverlapMs).default(86_400_000).meta({
+      description: 'For how long the old key still counts, in milliseconds; at most 7 days, 0 is not at all',
+    }),
+  })
+  .meta({ id: 'RotateKey' });
+export type RotateKey = z.output<typeof RotateKey>;
+
+export const KeyRotated = KeyIssued.extend({
+  replaces: Id.meta({ description: 'The old key' }),
+  replacedCountsUntil: Instant.meta({ description: 'When the old key counts no more' }),
+}).meta({ id: 'KeyRotated' });
+export type KeyRotated = z.output<typeof KeyRotated>;
+
 export const KeyView = z
   .object({
     keyId: Id,
@@ -97,6 +112,7 @@ export const KeyView = z
     name: z.string(),
     roles: z.array(Role),
     createdAt: Instant,
+    countsUntil: Instant.nullable().meta({ description: 'End of the overlap, where the key was rotated' }),
     revokedAt: Instant.nullable(),
   })
   .meta({ id: 'KeyView' });

@@ -7,11 +7,13 @@ import {
   IssueToken,
   KeyIssued,
   KeyRevoked,
+  KeyRotated,
   KeyView,
   ListAgents,
   ListKeys,
   Me,
   RevokeAgent,
+  RotateKey,
   TokenIssued,
 } from './admin.ts';
 import {
@@ -282,6 +284,19 @@ export const apiRoutes = {
     params: IdParams,
     answers: ok(KeyRevoked, 'It is revoked'),
     problems: ['not-found', 'conflict'],
+  },
+  rotateKey: {
+    method: 'POST',
+    path: `${prefix}/keys/:id/rotate`,
+    tag: 'keys',
+    summary:
+      'Give the principal of an API key a new one with the same roles; the old one counts for an overlap',
+    access: 'admin',
+    command: 'key.rotate',
+    params: IdParams,
+    body: { schema: RotateKey, optional: true },
+    answers: { 201: { description: 'The new key, shown once', schema: KeyRotated } },
+    problems: ['malformed-json', 'body-too-large', 'unsupported-media-type', 'not-found', 'conflict'],
   },
   getMe: {
     ...read,

@@ -6,8 +6,10 @@ import {
   type IssueKey,
   type KeyIssued,
   type KeyRevoked,
+  type KeyRotated,
   type KeyView,
   type Page,
+  type RotateKey,
 } from '@signalbox/contracts';
 import type { KeyRow } from '../tables/entities.ts';
 import { type KeyRows } from '../tables/key-rows.ts';
@@ -28,6 +30,7 @@ const viewOf = (row: KeyRow): KeyView => ({
   name: row.name,
   roles: [...row.roles],
   createdAt: row.requestedAt.toISOString(),
+  countsUntil: row.countsUntil?.toISOString() ?? null,
   revokedAt: row.revokeRequestedAt?.toISOString() ?? null,
 });
 
@@ -81,15 +84,44 @@ export class ApiKeys {
     return (await this.#rows.findCounting(hash)) !== null;
   }
 
+  /**
+   * Gives the key's principal a new key with the same roles; the old one counts for the overlap and no longer. When the
+   * answer is lost, ask again: the overlap does not begin anew, and the key that nobody has can be revoked.
+   *
+   * @throws DomainError `not-found`, or `conflict` for a key that counts no more
+   */
+  async rotate(keyId: string, { overlapMs }: RotateKey, asker: Asker): Promise<KeyRotated> {
+    const old = await this.#find(keyId);
+    if ((await this.#rows.findCounting(old.hash)) === null) {
+      throw new DomainError('conflict', `expected a key that counts, got ${keyId}; issue a new one`);
+    }
+    const key = newKey();
+    const { principalId, name, roles } = old;
+    const requestedBy = asker.actor.id;
+    const row = {
+      keyId: randomUUID(),
+      principalId,
+      name,
+      roles,
+      hash: hashKey(key),
+      requestedBy,
+    };
+    await this.#rows.add(row);
+    const position = await this.#issued(row, asker);
+    const end = await this.#rows.endAfter(keyId, overlapMs, asker.actor.id);
+    return {
+      key,
+      keyId: row.keyId,
+      principalId,
+      position,
+      replaces: keyId,
+      replacedCountsUntil: end.toISOString(),
+    };
+  }
+
   /** @throws DomainError `not-found`, or `conflict` for the last admin key: nobody could make another one */
   async revoke(keyId: string, asker: Asker): Promise<KeyRevoked> {
-    const row = await this.#rows.find(keyId);
-    if (row === null || row.issuedAt === null) {
-      throw new DomainError(
-        'not-found',
-        `expected the id of an issued key, got ${keyId}; GET /api/v1/keys lists them`,
-      );
-    }
+    const row = await this.#find(keyId);
     const repeated = row.revokeRequestedAt !== null;
     const admins = repeated ? [] : await this.#rows.countingWithRole('admin');
     if (admins.length === 1 && admins[0] === keyId) {
@@ -110,6 +142,7 @@ export class ApiKeys {
 
   /** Brings what was left half done to its end; answers how many rows that were. Idempotent. */
   async settle(): Promise<number> {
+    await this.#rows.endOverlaps();
     const rows = await this.#rows.unsettled();
     for (const row of rows) {
       if (row.issuedAt === null) await this.#issued(row, { actor: principalActor(row.requestedBy) });
@@ -119,13 +152,27 @@ export class ApiKeys {
     return rows.length;
   }
 
+  async #find(keyId: string): Promise<KeyRow> {
+    const row = await this.#rows.find(keyId);
+    if (row !== null && row.issuedAt !== null) return row;
+    throw new DomainError(
+      'not-found',
+      `expected the id of an issued key, got ${keyId}; GET /api/v1/keys lists them`,
+    );
+  }
+
   async #issued(
     row: Pick<KeyRow, 'keyId' | 'principalId' | 'name' | 'roles'>,
     asker: Asker,
   ): Promise<string> {
     const { keyId, principalId, name, roles } = row;
     const commandId = deriveId('issue key', keyId);
-    const data = { principalId, keyId, name, roles: [...roles] };
+    const data = {
+      principalId,
+      keyId,
+      name,
+      roles: [...roles],
+    };
     const position = await this.#log.issueKey(data, { commandId, ...asker });
     await this.#rows.markIssued(keyId);
     return position;

@@ -17,7 +17,7 @@ export const Principals = new EntitySchema<PrincipalRow>({
 
 /**
  * A key. The row is the intent, the log is the fact: `issuedAt` and `revokedAt` are set when the event is in the log. A key
- * counts from `issuedAt` until `revokeRequestedAt`.
+ * counts from `issuedAt` until `revokeRequestedAt`, or until `countsUntil` where it was rotated.
  */
 export interface KeyRow {
   readonly keyId: string;
@@ -32,6 +32,7 @@ export interface KeyRow {
   readonly revokeRequestedBy: string | null;
   readonly revokeRequestedAt: Date | null;
   readonly revokedAt: Date | null;
+  readonly countsUntil: Date | null;
 }
 
 export const Keys = new EntitySchema<KeyRow>({
@@ -49,5 +50,6 @@ export const Keys = new EntitySchema<KeyRow>({
     revokeRequestedBy: { name: 'revoke_requested_by', type: 'text', nullable: true },
     revokeRequestedAt: { name: 'revoke_requested_at', type: 'timestamptz', nullable: true },
     revokedAt: { name: 'revoked_at', type: 'timestamptz', nullable: true },
+    countsUntil: { name: 'counts_until', type: 'timestamptz', nullable: true },
   },
 });

@@ -1,4 +1,4 @@
-import { type DataSource, IsNull, MoreThan, Not, type FindOptionsWhere } from 'typeorm';
+import { type DataSource, IsNull, MoreThan, Not, Raw, type FindOptionsWhere } from 'typeorm';
 import { Keys, Principals, type KeyRow } from './entities.ts';
 
 export interface NewKey {
@@ -10,7 +10,20 @@ export interface NewKey {
   readonly requestedBy: string;
 }
 
-const counts: FindOptionsWhere<KeyRow> = { issuedAt: Not(IsNull()), revokeRequestedAt: IsNull() };
+const counting: FindOptionsWhere<KeyRow> = { issuedAt: Not(IsNull()), revokeRequestedAt: IsNull() };
+const isCounting = (more: FindOptionsWhere<KeyRow>): FindOptionsWhere<KeyRow>[] => [
+  { ...counting, ...more, countsUntil: IsNull() },
+  { ...counting, ...more, countsUntil: Raw((column) => `${column} > now()`) },
+];
+
+/** TypeORM answers an update with its rows and their number. */
+const endOf = (answer: unknown): Date => {
+  const rows: unknown = Array.isArray(answer) ? answer[0] : undefined;
+  const row: unknown = Array.isArray(rows) ? rows[0] : undefined;
+  if (typeof row === 'object' && row !== null && 'counts_until' in row && row.counts_until instanceof Date)
+    return row.counts_until;
+  throw new Error('expected the row of the key, got none');
+};
 
 /** Rows of API keys in schema `api`; the only place that reads and writes them. */
 export class KeyRows {
@@ -58,6 +71,27 @@ export class KeyRows {
       );
   }
 
+  /** Lets a key count for so long from now and no longer; an end that is nearer stays. Answers when it ends. */
+  async endAfter(keyId: string, overlapMs: number, by: string): Promise<Date> {
+    const rows: unknown = await this.#source.query(
+      `update api.keys set counts_until = least(counts_until, now() + $2 * interval '1 millisecond'),
+         revoke_requested_by = coalesce(revoke_requested_by, $3)
+       where key_id = $1 returning counts_until`,
+      [keyId, overlapMs, by],
+    );
+    return endOf(rows);
+  }
+
+  /** Asks for the revocation of keys whose overlap is over. */
+  async endOverlaps(): Promise<void> {
+    await this.#source
+      .getRepository(Keys)
+      .update(
+        { countsUntil: Raw((column) => `${column} <= now()`), revokeRequestedAt: IsNull() },
+        { revokeRequestedAt: () => 'counts_until' },
+      );
+  }
+
   async markRevoked(keyId: string): Promise<void> {
     await this.#source
       .getRepository(Keys)
@@ -70,14 +104,14 @@ export class KeyRows {
 
   /** The key with this hash, if it counts. */
   findCounting(hash: string): Promise<KeyRow | null> {
-    return this.#source.getRepository(Keys).findOneBy({ hash, ...counts });
+    return this.#source.getRepository(Keys).findOneBy(isCounting({ hash }));
   }
 
-  /** Ids of keys that count and carry a role. */
+  /** Ids of keys that count, without an end that is known, and carry a role. */
   async countingWithRole(role: string): Promise<readonly string[]> {
     const rows = await this.#source
       .getRepository(Keys)
-      .find({ select: { keyId: true, roles: true }, where: counts });
+      .find({ select: { keyId: true, roles: true }, where: { ...counting, countsUntil: IsNull() } });
     return rows.filter((row) => row.roles.includes(role)).map((row) => row.keyId);
   }
 

@@ -32,8 +32,22 @@ class CreateKeys implements MigrationInterface {
   }
 }
 
+class RotateKeys implements MigrationInterface {
+  readonly name = 'RotateKeys1767225600002';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      alter table api.keys add counts_until timestamptz;
+      create index keys_overlap on api.keys (counts_until) where counts_until is not null and revoked_at is null`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('alter table api.keys drop counts_until');
+  }
+}
+
 /** Migrations of schema `api`, in order. */
-export const migrations = [CreateKeys];
+export const migrations = [CreateKeys, RotateKeys];
 
 /** As TypeORM notes them in the table `migrations` of the schema. */
 export const migrationNames: readonly string[] = migrations.map((Each) => new Each().name);
