@@ -68,6 +68,7 @@ export class Attempt {
   #cause: StopCause | null = null;
   #groups: number[] = [];
   #isRunning = false;
+  #executedSteps = 0;
 
   constructor(parts: AttemptParts) {
     this.ref = refOf(parts.offer);
@@ -117,7 +118,7 @@ export class Attempt {
         { groups: this.#groups, marker: { attempt: attemptKey(this.ref), step: null } },
         0,
       );
-      return agentFailed(errorText(error), isGone);
+      return agentFailed(errorText(error), isGone, this.#executedSteps);
     } finally {
       clearTimeout(timer);
       this.#isRunning = false;
@@ -138,6 +139,7 @@ export class Attempt {
 
   async #runSteps(plan: Plan, from: StepPlace): Promise<AttemptEnd | null> {
     let progress: Progress = { executedSteps: from.executedSteps, end: null };
+    this.#executedSteps = progress.executedSteps;
     for (const [index, step] of plan.entries()) {
       if (index < from.index) continue;
       if (this.#cause === 'interrupted') return null;
@@ -150,6 +152,7 @@ export class Attempt {
       ended(outcome.kind === 'exited' ? outcome.exitCode : null);
       if (step.mayRerun && isInterrupted(outcome)) return null;
       progress = advance(progress, step, outcome);
+      this.#executedSteps = progress.executedSteps;
       if (progress.end !== null) return progress.end;
       this.#journal.noteNext(index + 1, progress.executedSteps);
     }

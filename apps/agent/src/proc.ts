@@ -41,6 +41,13 @@ export const findProcess = (pid: number): ProcessEntry | undefined => {
   return text === undefined ? undefined : parseStat(text);
 };
 
+/** Processes that one has started and that still run; empty where the kernel does not list them. */
+export const childrenOf = (pid: number): readonly number[] =>
+  (readText(`/proc/${pid}/task/${pid}/children`) ?? '')
+    .split(' ')
+    .filter((word) => word !== '')
+    .map(Number);
+
 /** All processes that have not ended; empty without /proc. */
 export const listProcesses = (): readonly ProcessEntry[] => {
   let names: readonly string[];

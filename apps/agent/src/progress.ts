@@ -181,11 +181,15 @@ const withoutSteps = (status: Status, reason: Reason): AttemptEnd => ({
 export const rejected = (message: string): AttemptEnd =>
   withoutSteps('REJECTED', reasonOf('rejected-by-agent', message));
 
-/** The end of an attempt that this machine could not carry out, such as with a full disk. */
-export const agentFailed = (message: string, isGone: boolean): AttemptEnd =>
-  isGone
-    ? withoutSteps('FAILED', reasonOf('start-failed', `expected the agent to work, got ${message}`))
-    : withoutSteps(stateUnknown.status, stateUnknown.reason);
+/**
+ * The end of an attempt that this machine could not carry out, such as with a full disk.
+ * @param executedSteps steps that were started before that
+ */
+export const agentFailed = (message: string, isGone: boolean, executedSteps: number): AttemptEnd => {
+  const reason = reasonOf('start-failed', `expected the agent to work, got ${message}`);
+  const end = withoutSteps('FAILED', isGone ? reason : stateUnknown.reason);
+  return { ...end, executedSteps };
+};
 
 /** What an earlier run of the agent left behind of an attempt that is still open. */
 export interface Leftover extends StepPlace {

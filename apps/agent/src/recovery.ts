@@ -96,7 +96,8 @@ export const recoverAttempt = async (from: {
   const offer = await claimAgain(entry, from);
   if (offer === 'given-up') return offer;
   if (offer === null) {
-    if (!isOtherBoot) await stopProcesses(marked(entry.ref), 0);
+    // What an attempt that had ended by itself left in sessions of their own stays, as it does without a crash.
+    if (!isOtherBoot && entry.end === null) await stopProcesses(marked(entry.ref), 0);
     journal.clear();
     return 'nothing';
   }

@@ -4,6 +4,7 @@ import { getPriority, setPriority } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { PlannedStep } from './document.ts';
 import { Pipes, type OutputSink } from './pipes.ts';
+import { childrenOf } from './proc.ts';
 
 /** How the first process of a step ended; exactly one of both is set. */
 export interface Exit {
@@ -66,16 +67,17 @@ const startText = (program: string, error: unknown): string => {
 };
 
 /**
- * Lets the agent go first when the machine is short of CPU: what the step starts inherits it. Where that is refused, or
- * the process is gone already, it runs as the agent does.
+ * Lets the agent go first when the machine is short of CPU. What the step starts inherits it; what it started before this
+ * was done, on a machine that is short of CPU already, is lowered with it. Where that is refused, or a process is gone
+ * already, it runs as the agent does.
  */
 const lowerPriority = (pid: number, niceness: number): void => {
-  if (niceness === 0) return;
   try {
-    setPriority(pid, Math.min(19, getPriority() + niceness));
+    setPriority(pid, niceness);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
   }
+  for (const child of childrenOf(pid)) lowerPriority(child, niceness);
 };
 
 const spawned = (child: ChildProcess): Promise<void> =>
@@ -116,7 +118,7 @@ export const startStep = async (
     child.on('error', () => undefined); // a later failure to signal it is seen by who looks for survivors
     if (child.pid === undefined)
       throw new CannotStart(`expected "${program}" to have a process id, got none`);
-    lowerPriority(child.pid, how.niceness);
+    if (how.niceness > 0) lowerPriority(child.pid, Math.min(19, getPriority() + how.niceness));
     return { pid: child.pid, exited, pipes: new Pipes(child.stdout, child.stderr, sink) };
   } catch (error) {
     throw error instanceof CannotStart ? error : new CannotStart(startText(program, error), error);

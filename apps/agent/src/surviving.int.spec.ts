@@ -214,16 +214,73 @@ describe('the end of an attempt', () => {
   });
 });
 
-/** Starts an agent in whose process some code runs first. */
-const startWith = (code: string) => {
-  const path = join(stage().stateDir, 'before.mjs');
-  writeFileSync(path, code);
-  return stage().start(['--token', stage().gateway.token], { NODE_OPTIONS: `--import=file://${path}` });
-};
+describe('an end that the server took just before a crash', () => {
+  it('is dropped at once after it: the agent asks once, and leaves alone what the job had started to stay', async () => {
+    const agent = stage().start();
+    const held = stage().gateway.shell('setsid sleep 602 >/dev/null 2>&1 & echo started');
+    // The answer waits for a next job, and the journal for the answer.
+    expect((await stage().ended(held)).status).toBe('SUCCEEDED');
+    expect(stage().hasState('attempt.journal')).toBe(true);
+    await agent.kill();
+    const before = stage().gateway.requests.length;
+    const startMs = performance.now();
+    stage().start();
+    await eventually(() => !stage().hasState('attempt.journal'));
+    const next = stage().gateway.shell('echo next');
+    expect((await stage().ended(next)).status).toBe('SUCCEEDED');
+    expect(performance.now() - startMs).toBeLessThan(8_000);
+    const words = stage().gateway.requests.slice(before).map((path) => path.split('/').at(-1));
+    expect(words.slice(0, 3)).toEqual(['claim', 'poll', 'status']);
+    expect(processesOf(held)).toHaveLength(1);
+    expect(held.text()).toMatch(/\nstarted\n$/);
+  });
+});
+
+describe('a log that was restored to before the attempt', () => {
+  it('ends the work of the running agent without a report, and the agent goes on', async () => {
+    const agent = stage().start(['--token', stage().gateway.token, '--poll-wait', '1s']);
+    const held = stage().gateway.shell('setsid sleep 603 & echo up; sleep 604', { leaseMs: 900 });
+    await stage().shows(held, 'up\n');
+    stage().gateway.forget();
+    await eventually(() => processesOf(held).length === 0);
+    await eventually(() => !stage().hasState('attempt.journal'));
+    expect(stage().filesOf('output')).toEqual([]);
+    expect(held.end).toBeNull();
+    expect((await stage().ended(stage().gateway.shell('echo next'))).status).toBe('SUCCEEDED');
+    expect(agent.log).not.toContain('"level":"error"');
+  });
+});
+
+describe('a crash while output is being dropped', () => {
+  it('leaves the mark where the loss began, and the output after it in its order', async () => {
+    let isAway = false;
+    stage().gateway.intercept = (path) => {
+      if (isAway && path.endsWith('/output')) throw new DomainError('unavailable', 'expected to be up');
+    };
+    const agent = stage().start(['--token', stage().gateway.token, '--output-spool', '256KiB']);
+    const flood = `${note('second')}; [ $(grep -c second ${join(stage().stateDir, 'ran')}) -gt 1 ] || yes`;
+    const held = stage().gateway.steps([['only', flood, { onInterrupt: 'rerun' }]], { killGraceMs: 100 });
+    await stage().shows(held, '\nsecond\n');
+    isAway = true;
+    const mark = '[signalbox-agent] output is dropped from here on';
+    await eventually(() => spooled().includes(mark), { what: 'the mark on the disk', timeoutMs: 20_000 });
+    await agent.kill();
+    isAway = false;
+    stage().start();
+    expect(await stage().ended(held, 20_000)).toMatchObject({
+      status: 'SUCCEEDED',
+      outputHash: held.stored.hash,
+    });
+    const [kept = '', after = ''] = `${held.text()}${held.text('stderr')}`.split(mark);
+    expect(kept.split('\nsecond\n')[1]).toMatch(/^(y\n)+y?\n?\n$/);
+    expect(after).toContain('second\n');
+    expect(held.text('stderr')).toContain('was interrupted and runs again');
+  });
+});
 
 describe('a clock that jumps by hours, forward and back', () => {
   it('costs no lease, and moves no timeout', async () => {
-    startWith(`
+    stage().startWith(`
       const Real = Date;
       const hours = [0, 5, -5, 9, -1];
       const shiftMs = () => (hours[Math.floor(performance.now() / 150) % hours.length] ?? 0) * 3_600_000;
@@ -249,7 +306,7 @@ describe('a clock that jumps by hours, forward and back', () => {
 
 describe('a disk that takes seconds to write', () => {
   it('costs no lease', async () => {
-    startWith(`
+    stage().startWith(`
       import fs from 'node:fs';
       const slowMs = 2_500;
       const { fdatasync, fdatasyncSync } = fs;

@@ -25,14 +25,22 @@ export const createBench = async (): Promise<Bench> => {
   };
 };
 
+/** The Node that agents of specs run on: another than the one that runs the spec, where a variable says so. */
+export const agentNode = (): string => process.env['SIGNALBOX_TEST_AGENT_NODE'] ?? process.execPath;
+
 /** The bundled agent as a child process. */
 export class AgentProcess {
   readonly #child: ChildProcess;
   readonly exited: Promise<{ readonly code: number | null; readonly signal: string | null }>;
   #log = '';
 
-  constructor(bundle: string, flags: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-    this.#child = spawn(process.execPath, [bundle, ...flags], {
+  /** @param words what Node gets: flags of its own, the bundle, flags of the agent */
+  constructor(
+    words: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+    node: string = agentNode(),
+  ) {
+    this.#child = spawn(node, words, {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { PATH: process.env['PATH'] ?? '', HOME: tmpdir(), ...environment },
     });
@@ -58,9 +66,10 @@ export class AgentProcess {
     this.#child.kill('SIGKILL');
     await this.exited;
   }
-  /** Resident memory in KiB. */
-  residentKib(): number {
-    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1]);
+  /** Resident memory in KiB: all of it, or the part that is this process's own and no page of a file. */
+  residentKib(part: 'VmRSS' | 'RssAnon' = 'VmRSS'): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
+    return Number(new RegExp(`${part}:\\s+(\\d+)`).exec(status)?.[1]);
   }
 }
 

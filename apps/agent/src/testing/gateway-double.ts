@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   type AttemptRef,
   DomainError,
@@ -114,6 +115,8 @@ export class GatewayDouble {
   lostAnswers = 0;
   /** Runs before each request; a thrown DomainError is the answer. */
   intercept: (path: string, body: unknown) => void = () => undefined;
+  /** How long an answer takes, by path. */
+  delayMs: (path: string) => number = () => 0;
   #credential: string | null = null;
   #server: Server | null = null;
   #port = 0;
@@ -197,6 +200,11 @@ export class GatewayDouble {
     this.#wakeAll();
   }
 
+  /** Knows nothing of any attempt from now on, as after a restore of an older log. */
+  forget(): void {
+    this.attempts.length = 0;
+  }
+
   /** Notes whether the lease ran out before this word of the agent, and begins it anew. */
   expireLate(held: HeldAttempt): void {
     const now = performance.now();
@@ -220,7 +228,9 @@ export class GatewayDouble {
       const isKnown = request.headers.authorization === `Bearer ${this.#credential}`;
       if (path !== '/enrol' && !isKnown)
         throw new DomainError('unauthenticated', 'expected a known credential');
-      this.#answer(response, 200, await this.#handle(path, body, response));
+      const answer = await this.#handle(path, body, response);
+      await pause(this.delayMs(path));
+      this.#answer(response, 200, answer);
     } catch (error) {
       if (error instanceof DomainError) {
         if (error.code === 'invalid-request') this.violations.push(`${path}: ${error.message}`);
@@ -252,7 +262,8 @@ export class GatewayDouble {
     const held = this.attempts.find(
       (each) => each.ref.jobId === jobId && String(each.ref.attempt) === attempt,
     );
-    if (held === undefined) throw new DomainError('not-found', `expected a known attempt, got ${path}`);
+    if (held === undefined)
+      throw new DomainError('attempt-ended', `expected an open attempt of this agent, got ${path}`);
     if (verb === 'status') return this.#status(held, parseRequest(ReportStatus, body), response);
     if (held.state === 'ended')
       throw new DomainError('attempt-ended', 'expected an open attempt, got an ended one');

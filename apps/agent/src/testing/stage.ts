@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
 import { type ReportStatus } from '@signalbox/contracts';
@@ -24,10 +24,25 @@ export class Stage {
     environment: Readonly<Record<string, string>> = {},
     server: string = this.gateway.url,
   ): AgentProcess {
-    const words = ['--server', server, '--state-dir', this.stateDir, ...flags];
-    const agent = new AgentProcess(this.bundle, words, environment);
+    const words = [this.bundle, '--server', server, '--state-dir', this.stateDir, ...flags];
+    const agent = new AgentProcess(words, environment);
     this.agents.push(agent);
     return agent;
+  }
+
+  /** Starts an agent on a certain Node, with the flags that its own installation gives it. */
+  startOn(node: string): AgentProcess {
+    const settings = ['--server', this.gateway.url, '--state-dir', this.stateDir, '--token', this.gateway.token];
+    const agent = new AgentProcess(['--lite-mode', this.bundle, ...settings], {}, node);
+    this.agents.push(agent);
+    return agent;
+  }
+
+  /** Starts an agent in whose process some code runs first. */
+  startWith(code: string, flags: readonly string[] = []): AgentProcess {
+    const path = join(this.stateDir, 'before.mjs');
+    writeFileSync(path, code);
+    return this.start(['--token', this.gateway.token, ...flags], { NODE_OPTIONS: `--import=file://${path}` });
   }
 
   /** Resolves with the reported end of an attempt. */
@@ -65,11 +80,17 @@ export class Stage {
   async close(): Promise<void> {
     await Promise.all(this.agents.map((agent) => agent.kill()));
     await this.gateway.stop();
-    for (const { ref } of this.gateway.attempts) {
-      for (const pid of processesWith(ref.jobId)) process.kill(pid, 'SIGKILL');
-    }
+    for (const { ref } of this.gateway.attempts) for (const pid of processesWith(ref.jobId)) killIfThere(pid);
   }
 }
+
+const killIfThere = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+};
 
 /** Pids that belong to an attempt, wherever they went. */
 export const processesOf = (held: HeldAttempt): readonly number[] =>
