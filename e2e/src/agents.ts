@@ -13,7 +13,8 @@ export interface RunningAgent {
 
 /** Starts a new agent and waits until it is enrolled. */
 export const startAgent = async (stack: Stack, name: string, how: AgentStart = {}): Promise<RunningAgent> => {
-  const program = await stack.system.startAgent(name, how);
+  const node = process.env['SIGNALBOX_TEST_AGENT_NODE'];
+  const program = await stack.system.startAgent(name, { node, ...how });
   const found = await eventually(
     async () => {
       const { items } = pageOf(AgentView).parse(await stack.admin.get('/api/v1/agents?limit=500'));

@@ -18,6 +18,8 @@ export interface Program {
 
 export interface ProgramOptions {
   readonly name: string;
+  /** The Node that runs it; default: the one that runs this. */
+  readonly node?: string | undefined;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** Both outputs are appended to this file. */
@@ -34,7 +36,7 @@ export const createProgram = (options: ProgramOptions): Program => {
 
   const start = async (): Promise<void> => {
     if (child !== undefined && !isOver(child)) return;
-    const started = spawn(process.execPath, options.args, {
+    const started = spawn(options.node ?? process.execPath, options.args, {
       env: options.env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
