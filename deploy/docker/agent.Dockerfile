@@ -39,4 +39,4 @@ WORKDIR /tmp
 USER 1000:1000
 # SIGTERM drains: a running attempt may end within --drain (30 s). Give the container longer than that to stop.
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["tini", "--", "node", "/app/signalbox-agent.mjs"]
+ENTRYPOINT ["tini", "--", "node", "--lite-mode", "/app/signalbox-agent.mjs"]

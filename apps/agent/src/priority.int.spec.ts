@@ -52,8 +52,13 @@ describe('a step that writes more than the server takes', () => {
     const held = stage().gateway.shell(flood, { leaseMs: 1_500, killGraceMs: 100 });
     let most = 0;
     const look = setInterval(() => {
-      const sizes = stage().filesOf('output').map((path) => statSync(path, { throwIfNoEntry: false })?.size ?? 0);
-      most = Math.max(most, sizes.reduce((sum, size) => sum + size, 0));
+      const sizes = stage()
+        .filesOf('output')
+        .map((path) => statSync(path, { throwIfNoEntry: false })?.size ?? 0);
+      most = Math.max(
+        most,
+        sizes.reduce((sum, size) => sum + size, 0),
+      );
     }, 20);
     await eventually(() => held.renewals >= 6, { what: 'renewals', timeoutMs: 20_000 });
     clearInterval(look);

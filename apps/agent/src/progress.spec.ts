@@ -107,8 +107,8 @@ describe('how an attempt goes on after a step', () => {
         .end,
       endOfStop({ executedSteps: 2, end: null }, 'timed-out'),
       rejected('y'.repeat(5000)),
-      agentFailed('disk full', true),
-      agentFailed('disk full', false),
+      agentFailed('disk full', true, 2),
+      agentFailed('disk full', false, 2),
       interruptedBefore(true),
     ];
     for (const end of ends) expect(() => ReportStatus.parse(end)).not.toThrow();

@@ -229,7 +229,9 @@ describe('an end that the server took just before a crash', () => {
     const next = stage().gateway.shell('echo next');
     expect((await stage().ended(next)).status).toBe('SUCCEEDED');
     expect(performance.now() - startMs).toBeLessThan(8_000);
-    const words = stage().gateway.requests.slice(before).map((path) => path.split('/').at(-1));
+    const words = stage()
+      .gateway.requests.slice(before)
+      .map((path) => path.split('/').at(-1));
     expect(words.slice(0, 3)).toEqual(['claim', 'poll', 'status']);
     expect(processesOf(held)).toHaveLength(1);
     expect(held.text()).toMatch(/\nstarted\n$/);

@@ -67,7 +67,12 @@ for (const node of positionals.length > 0 ? positionals : [process.execPath]) {
   for (const flags of values.flags) {
     const samples: Sample[] = [];
     for (let start = 0; start < starts; start += 1)
-      samples.push(await sample(node, flags.split(' ').filter((word) => word !== '')));
+      samples.push(
+        await sample(
+          node,
+          flags.split(' ').filter((word) => word !== ''),
+        ),
+      );
     const [idle, own] = [megabytes(samples, 'idle'), megabytes(samples, 'idleOwn')];
     const [later, last] = [megabytes(samples, 'afterJobs'), megabytes(samples, 'afterOutput')];
     process.stdout.write(

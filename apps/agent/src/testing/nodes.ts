@@ -7,7 +7,9 @@ const cacheDir = join(root, '.signalbox', 'cache');
 
 const majorOf = (node: string): number | undefined => {
   try {
-    return Number(/^v(\d+)\./.exec(execFileSync(node, ['--version'], { encoding: 'utf8', stdio: 'pipe' }))?.[1]);
+    return Number(
+      /^v(\d+)\./.exec(execFileSync(node, ['--version'], { encoding: 'utf8', stdio: 'pipe' }))?.[1],
+    );
   } catch {
     return undefined; // there is none
   }

@@ -32,7 +32,14 @@ export class Stage {
 
   /** Starts an agent on a certain Node, with the flags that its own installation gives it. */
   startOn(node: string): AgentProcess {
-    const settings = ['--server', this.gateway.url, '--state-dir', this.stateDir, '--token', this.gateway.token];
+    const settings = [
+      '--server',
+      this.gateway.url,
+      '--state-dir',
+      this.stateDir,
+      '--token',
+      this.gateway.token,
+    ];
     const agent = new AgentProcess(['--lite-mode', this.bundle, ...settings], {}, node);
     this.agents.push(agent);
     return agent;

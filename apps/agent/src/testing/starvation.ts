@@ -47,7 +47,5 @@ const sample = async (niceness: string): Promise<string> => {
 };
 
 for (const niceness of process.argv.length > 2 ? process.argv.slice(2) : ['0', '5', '10', '19'])
-  process.stdout.write(
-    `${loops} busy loops, lease ${leaseMs} ms, ${await sample(niceness)}\n`,
-  );
+  process.stdout.write(`${loops} busy loops, lease ${leaseMs} ms, ${await sample(niceness)}\n`);
 bench.remove();
