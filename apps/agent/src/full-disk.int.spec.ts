@@ -76,7 +76,7 @@ const fill = (): void => {
     stage().gateway.intercept = (path) => {
       if (isAway && path.endsWith('/output')) throw new DomainError('unavailable', 'expected to be up');
     };
-    stage().start();
+    const agent = stage().start();
     const { stateDir } = stage();
     const go = (name: string) => `until [ -e ${stateDir}.${name} ]; do sleep 0.05; done`;
     const held = stage().gateway.shell(`echo up; ${go('write')}; seq 1 300000; ${go('end')}; echo last`);
@@ -84,7 +84,10 @@ const fill = (): void => {
       await stage().shows(held, 'up\n');
       isAway = true;
       writeFileSync(`${stateDir}.write`, '');
-      await eventually(() => statfsSync(stateDir).bavail === 0, { what: 'a full disk', timeoutMs: 20_000 });
+      await eventually(() => agent.log.includes('output not kept'), {
+        what: 'a full disk',
+        timeoutMs: 20_000,
+      });
       isAway = false;
       writeFileSync(`${stateDir}.end`, '');
       const end = await stage().ended(held, 30_000);
