@@ -15,6 +15,7 @@ it('keeps every invariant with two replicas of each service under the faults of 
     agents: 2,
     jobsPerSecond: 5,
     keep: false,
+    interrupted: new Promise(() => undefined),
     say: (line) => lines.push(line),
   });
   const { violations, crashes, folder, jobs, faults, words } = result;

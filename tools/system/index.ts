@@ -4,3 +4,4 @@ export { createClient, field, textField, type Answer, type Client, type Message 
 export { answersOk, createProgram, type Program } from './program.ts';
 export { type Roads } from './services.ts';
 export { startSystem, type AgentStart, type System, type SystemOptions } from './system.ts';
+export { stopSignal } from './stop-signal.ts';

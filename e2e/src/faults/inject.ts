@@ -36,11 +36,14 @@ const findHolder = async (site: Site, holder: HolderName): Promise<string> => {
   return programs[held.indexOf(true)] ?? programs[0] ?? '';
 };
 
+/** Longest wait for a program to be back, on a machine that may have little to spare. */
+const startMs = 240_000;
+
 /** Starts a program until it stays: while a server is away it may end at once, and a supervisor starts it again. */
 export const startUntilReady = (program: Program): Promise<unknown> =>
   eventually(() => program.start().then(() => true), {
     what: `${program.name} to start`,
-    timeoutMs: 90_000,
+    timeoutMs: startMs,
     everyMs: 300,
   });
 

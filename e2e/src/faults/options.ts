@@ -3,6 +3,7 @@ import { type Plant, isPlant, plants } from './plant.ts';
 
 export const usage = `usage: npm run test:faults -- [--seed N | --seeds A-B] [--minutes M] [--devices N] [--agents N]
                                 [--jobs-per-second N] [--plant ${plants.join('|')}] [--out file] [--keep]
+       npm run test:faults -- --table file
 
 Runs the whole system with two replicas of each service under load, injects the faults that follow from the seed, and
 judges the log. Exit code 1 on any violation; the folder of that run is kept.
@@ -12,6 +13,7 @@ judges the log. Exit code 1 on any violation; the folder of that run is kept.
   --minutes  length of the load of each run; default 0.5
   --plant    runs a copy of the services with this bug in it, seed after seed, until it is found; exit code 1 if it is not
   --out      appends one line of JSON for each run to this file
+  --table    prints the table of the runs in such a file, and runs nothing
   --keep     keeps the folder of every run
 `;
 
@@ -23,6 +25,7 @@ export interface Options {
   readonly jobsPerSecond: number;
   readonly plant: Plant | null;
   readonly out: string | null;
+  readonly table: string | null;
   readonly keep: boolean;
 }
 
@@ -53,6 +56,7 @@ export const readOptions = (args: readonly string[]): Options | 'help' => {
       'jobs-per-second': { type: 'string', default: '10' },
       plant: { type: 'string' },
       out: { type: 'string' },
+      table: { type: 'string' },
       keep: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -71,6 +75,7 @@ export const readOptions = (args: readonly string[]): Options | 'help' => {
     jobsPerSecond: wholeNumber('--jobs-per-second', values['jobs-per-second'], 1),
     plant,
     out: values.out ?? null,
+    table: values.table ?? null,
     keep: values.keep,
   };
 };

@@ -19,6 +19,8 @@ export interface RunOptions {
   /** Folder of the services' bundles; default as built. */
   readonly bundles?: string | undefined;
   readonly keep: boolean;
+  /** Rejects when the run is to end before its time; the system is stopped then. */
+  readonly interrupted: Promise<never>;
   readonly say: (line: string) => void;
 }
 
@@ -153,7 +155,8 @@ const runOn = async (site: Site, options: RunOptions, started: number): Promise<
       `  ${load.acknowledged.size} jobs acknowledged, ${load.repeatedRequests} requests repeated; settling`,
     );
     const verdict = await reachVerdict(site.stack, { ...load, words: devices.words });
-    const violations = [...broken, ...load.failures, ...verdict.violations];
+    const crashes = supervisor.crashes.map((crash) => `process: ${crash}`);
+    const violations = [...broken, ...crashes, ...load.failures, ...verdict.violations];
     const result: RunResult = {
       seed,
       loadMs,
@@ -192,7 +195,10 @@ export const runSeed = async (options: RunOptions): Promise<RunResult> => {
   );
   let keep = true;
   try {
-    const result = await runOn(site, options, started);
+    const running = runOn(site, options, started);
+    // After an interruption what still runs fails, because the system is stopped under it.
+    running.catch(() => undefined);
+    const result = await Promise.race([running, options.interrupted]);
     keep = result.folder !== null;
     return result;
   } finally {
