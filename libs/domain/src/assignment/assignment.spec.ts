@@ -68,13 +68,13 @@ const claimed = (attempt = 1, agentId = 'agent-1'): Fact =>
     assignment: ref(attempt, agentId),
   });
 const failed: Reason = { code: 'step-failed', message: 'step a ended with 1' };
-const again = (reason = failed, attempt = 1): Fact =>
+const again = (reason = failed, attempt = 1, left: Result | null = null): Fact =>
   changed({
     from: 'IN_PROGRESS',
     to: 'QUEUED',
     reason,
     assignment: ref(attempt),
-    attemptEnd: { status: 'FAILED', reason, result: null },
+    attemptEnd: { status: 'FAILED', reason, result: left },
   });
 const ended = (status: EndStatus, more: Partial<DataOf<'JobStatusChanged'>> = {}): Fact =>
   changed({ from: 'IN_PROGRESS', to: status, reason: failed, ...jobEnd(status), ...more });
@@ -195,12 +195,16 @@ describe('reporting an end', () => {
   });
 
   it('changes nothing when it is repeated', () => {
-    given(assignment, assigned(), claimed(), ended('SUCCEEDED')).when(report('SUCCEEDED')).thenNothing();
-    given(assignment, assigned(), claimed(), again()).when(report('FAILED')).thenNothing();
+    given(assignment, assigned(), claimed(), ended('SUCCEEDED', { result }))
+      .when(report('SUCCEEDED'))
+      .thenNothing();
+    given(assignment, assigned(), claimed(), again(failed, 1, result))
+      .when(report('FAILED'))
+      .thenNothing();
   });
 
   it('changes nothing when it is repeated after the next attempt was assigned, claimed or has ended', () => {
-    const first = [assigned(), claimed(), again()];
+    const first = [assigned(), claimed(), again(failed, 1, result)];
     const later = [assigned(2), claimed(2), ended('SUCCEEDED', { assignment: ref(2) })];
     for (let count = 1; count <= later.length; count += 1) {
       given(assignment, ...first, ...later.slice(0, count))
@@ -214,6 +218,12 @@ describe('reporting an end', () => {
     given(assignment, assigned(), claimed(), again(lost))
       .when(report('FAILED'))
       .thenRefused('attempt-ended', 'got attempt 1');
+  });
+
+  it('is no repeat of the timeout that was decided a moment before: what it brings has not been taken', () => {
+    given(assignment, assigned(), claimed(), ended('TIMED_OUT', { reason: failed, result: null }))
+      .when(report('TIMED_OUT'))
+      .thenRefused('attempt-ended', 'TIMED_OUT');
   });
 
   it('is refused from an old attempt, another agent, or with another status than before', () => {

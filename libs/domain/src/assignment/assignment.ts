@@ -4,6 +4,7 @@ import {
   type Fact,
   type Reason,
   type ReasonCode,
+  type Result,
   type Status,
   isEnd,
 } from '@signalbox/contracts';
@@ -13,8 +14,9 @@ export interface EndedAttempt {
   readonly attempt: number;
   readonly agentId: string | null;
   readonly status: EndStatus;
-  /** Tells the word of an agent from an end that was decided without it. */
   readonly code: ReasonCode;
+  /** Tells the word of an agent, which comes with a result, from an end that was decided without it. */
+  readonly isReported: boolean;
 }
 
 /** Facts of the running assignment that decisions need. */
@@ -66,17 +68,19 @@ const changed = (state: AssignmentState, data: DataOf<'JobStatusChanged'>): Assi
       ...past(state),
     };
   }
-  const endedAs = (status: EndStatus, { code }: Reason) => [
+  const endedAs = (status: EndStatus, { code }: Reason, result: Result | null) => [
     ...(state.ended ?? []),
-    { attempt, agentId, status, code },
+    { attempt, agentId, status, code, isReported: result !== null },
   ];
   if (to === 'QUEUED') {
     const { attemptEnd } = data;
     const ended =
-      attemptEnd === null ? past(state) : { ended: endedAs(attemptEnd.status, attemptEnd.reason) };
+      attemptEnd === null
+        ? past(state)
+        : { ended: endedAs(attemptEnd.status, attemptEnd.reason, attemptEnd.result) };
     return { status: 'QUEUED', attempts: attempt, ...ended };
   }
-  if (isEnd(to)) return { status: to, attempts: attempt, ended: endedAs(to, data.reason) };
+  if (isEnd(to)) return { status: to, attempts: attempt, ended: endedAs(to, data.reason, data.result) };
   return state;
 };
 

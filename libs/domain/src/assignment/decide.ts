@@ -169,6 +169,7 @@ const reportEnd = (
   // The answer to this same report was lost; the log may have gone on to later attempts since.
   const isRepeated = state.ended?.some(
     (ended) =>
+      ended.isReported &&
       ended.attempt === command.attempt &&
       ended.agentId === command.agentId &&
       ended.status === command.status &&
