@@ -48,7 +48,7 @@ export const startUntilReady = (program: Program): Promise<unknown> =>
   });
 
 const cut = (road: Road, kind: 'stall' | 'reset'): Mend => {
-  road.set(kind === 'stall' ? 'stalled' : 'resetting');
+  road.set(kind === 'stall' ? 'stalled' : 'broken');
   return () => {
     road.set('open');
     return Promise.resolve();

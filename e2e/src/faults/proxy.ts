@@ -3,9 +3,9 @@ import { type Socket, connect, createServer } from 'node:net';
 
 /**
  * How a road is: `open`; `stalled`, when nothing comes through and nobody is told, as with a cable that is pulled, and what was
- * on its way comes when it is open again; `resetting`, when connections break with an error and new ones too.
+ * on its way comes when it is open again; `broken`, when connections end at once and new ones too.
  */
-export type RoadState = 'open' | 'stalled' | 'resetting';
+export type RoadState = 'open' | 'stalled' | 'broken';
 
 /** A TCP proxy of one program to one server, that can be cut. */
 export interface Road {
@@ -20,8 +20,8 @@ interface Pair {
 }
 
 const breakOff = ({ client, server }: Pair): void => {
-  client.resetAndDestroy();
-  server?.resetAndDestroy();
+  client.destroy();
+  server?.destroy();
 };
 
 /** Opens a road to a port of this machine. */
@@ -32,8 +32,8 @@ export const openRoad = async (target: number): Promise<Road> => {
     const server = connect({ port: target, host: '127.0.0.1', noDelay: true });
     pair.server = server;
     // Each side's end is the other's: a broken one breaks it, so that no side is left waiting.
-    server.on('error', () => pair.client.resetAndDestroy());
-    server.on('close', () => pair.client.destroy());
+    server.on('error', () => pair.client.destroy());
+    server.on('close', () => pair.client.destroySoon());
     pair.client.pipe(server);
     server.pipe(pair.client);
   };
@@ -51,12 +51,12 @@ export const openRoad = async (target: number): Promise<Road> => {
   const listener = createServer({ allowHalfOpen: false, noDelay: true }, (client) => {
     const pair: Pair = { client, server: undefined };
     pairs.add(pair);
-    client.on('error', () => pair.server?.resetAndDestroy());
+    client.on('error', () => pair.server?.destroy());
     client.on('close', () => {
       pairs.delete(pair);
       pair.server?.destroy();
     });
-    if (state === 'resetting') return breakOff(pair);
+    if (state === 'broken') return breakOff(pair);
     if (state === 'stalled') client.pause();
     else join(pair);
   });
@@ -69,7 +69,7 @@ export const openRoad = async (target: number): Promise<Road> => {
     port: address.port,
     set: (next) => {
       if (next === state) return;
-      if (next === 'resetting') for (const pair of pairs) breakOff(pair);
+      if (next === 'broken') for (const pair of pairs) breakOff(pair);
       if (next === 'stalled') for (const pair of pairs) stall(pair);
       if (next === 'open' && state === 'stalled') for (const pair of pairs) resume(pair);
       state = next;
