@@ -217,7 +217,10 @@ describe('the end of an attempt', () => {
 describe('an end that the server took just before a crash', () => {
   it('is dropped at once after it: the agent asks once, and leaves alone what the job had started to stay', async () => {
     const agent = stage().start();
-    const held = stage().gateway.shell('setsid sleep 602 >/dev/null 2>&1 & echo started');
+    const away = `${stage().stateDir}/away`;
+    const held = stage().gateway.shell(
+      `setsid sh -c 'touch ${away}; exec sleep 602' >/dev/null 2>&1 & until [ -e ${away} ]; do sleep 0.02; done; echo started`,
+    );
     // The answer waits for a next job, and the journal for the answer.
     expect((await stage().ended(held)).status).toBe('SUCCEEDED');
     expect(stage().hasState('attempt.journal')).toBe(true);

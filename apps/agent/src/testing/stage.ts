@@ -95,7 +95,9 @@ const killIfThere = (pid: number): void => {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    // Not `instanceof`: under Jest the errors of `process` are of another realm.
+    if (!(typeof error === 'object' && error !== null && 'code' in error && error.code === 'ESRCH'))
+      throw error;
   }
 };
 
