@@ -48,6 +48,7 @@ const pass = (agent: Agent, balance: Balance, request: IncomingMessage, response
     if (base === undefined) return unavailable(response);
     const { hostname, port } = new URL(base);
     const { url: path, method } = request;
+    // What the caller wrote there himself would be believed behind this.
     const headers = { ...request.headers, 'x-forwarded-for': request.socket.remoteAddress };
     let isSent = false;
     const passed = httpRequest({ hostname, port, path, method, headers, agent }, (answer) => {

@@ -64,10 +64,18 @@ export const baseEnv = (): Record<string, string> => ({
 const storeEnv = (url: string | undefined): Readonly<Record<string, string>> =>
   url === undefined ? {} : { SIGNALBOX_EVENT_STORE: 'kurrentdb', SIGNALBOX_KURRENTDB_URL: url };
 
+/** The router is on this machine and says where a request came from. */
+const fromRouter = { SIGNALBOX_TRUSTED_PROXIES: 'loopback' };
+const proxyEnv: Partial<Record<ServiceName, Readonly<Record<string, string>>>> = {
+  api: fromRouter,
+  'device-gateway': fromRouter,
+};
+
 export const serviceEnv = (servers: Access, name: ServiceName): Readonly<Record<string, string>> => ({
   ...baseEnv(),
   DATABASE_URL: servers.databaseUrl,
   NATS_URL: servers.natsUrl,
+  ...proxyEnv[name],
   ...storeEnv(servers.kurrentdbUrl),
   ...(servers.natsPasswords === undefined ? {} : natsEnv(servers.natsPasswords, name)),
 });

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type AttemptRef, type Offer, type PollAnswer, assignmentId } from '@signalbox/contracts';
+import { type AttemptRef, type Offer, PollAnswer, agentPrefix, assignmentId } from '@signalbox/contracts';
 import { type Answer, field } from '@signalbox/tools/system';
 import { type Device, chunk } from '../device.ts';
 import { Behaviour } from './load.ts';
@@ -11,6 +11,12 @@ const pollMs = 3_000;
 const foreignEvery = 9;
 
 type WordKind = 'renew' | 'output' | 'status';
+
+/** How long to wait before the next try: as long as the platform says, if it says so. */
+const waitMsAfter = (answer: Answer | undefined): number => {
+  const seconds = Number(answer?.headers.get('retry-after') ?? 0);
+  return Math.max(retryMs, seconds * 1_000);
+};
 
 /** Simulated devices of one run, with what they saw. */
 export interface Devices {
@@ -47,12 +53,12 @@ class SimulatedDevice {
   async work(): Promise<void> {
     while (!this.#stop.aborted) {
       const sentMs = performance.now();
-      const answer = await this.#device
-        .poll({ waitMs: pollMs })
-        .catch((): PollAnswer | undefined => undefined);
-      const offer = answer?.offer ?? undefined;
-      if (offer === undefined) {
-        await pause(retryMs);
+      const answer = await this.#device.client
+        .request('POST', `${agentPrefix}/poll`, { waitMs: pollMs })
+        .catch((): Answer | undefined => undefined);
+      const offer = answer?.status === 200 ? PollAnswer.parse(answer.body).offer : null;
+      if (offer === null) {
+        await pause(waitMsAfter(answer));
         continue;
       }
       this.#note('claim', offer, 'own', { sentMs, answer: { status: 200, body: offer } });
@@ -95,8 +101,8 @@ class SimulatedDevice {
       const sentMs = performance.now();
       const answer = await by.say(ref, kind, body).catch((): Answer | undefined => undefined);
       this.#note(kind, ref, meant, { sentMs, answer, by, body });
-      if (answer !== undefined && answer.status < 500) return answer;
-      await pause(retryMs);
+      if (answer !== undefined && answer.status < 500 && answer.status !== 429) return answer;
+      await pause(waitMsAfter(answer));
     }
     return undefined;
   }

@@ -9,7 +9,7 @@ import { traceIdOf } from './trace.ts';
 import { traceparentOf } from './http-trace.ts';
 
 /** Seconds after which a refused caller may try again, by code. */
-const retryAfterSeconds: Readonly<Record<string, number>> = {
+const usualRetryAfter: Readonly<Record<string, number>> = {
   unavailable: 2,
   'not-caught-up': 1,
   'too-many-requests': 1,
@@ -90,10 +90,16 @@ export const domainErrorOf = (error: unknown): DomainError => {
   );
 };
 
+/** What the refusal itself says, else what is usual for its code. */
+const retryAfterOf = ({ code, expected }: DomainError): number | undefined => {
+  const own = expected?.['retryAfterSeconds'];
+  return typeof own === 'number' ? own : usualRetryAfter[code];
+};
+
 /** Answers one refusal as `application/problem+json`, with `Retry-After` where trying again makes sense. */
 export const sendProblem = (reply: FastifyReply, error: DomainError, traceId?: string): void => {
   const problem: Problem = problemOf(error, traceId);
-  const retryAfter = retryAfterSeconds[error.code];
+  const retryAfter = retryAfterOf(error);
   if (retryAfter !== undefined) void reply.header('Retry-After', String(retryAfter));
   // The rest of a large body is read and dropped: a connection that is closed under its sender loses the answer, too.
   if (problem.status === 413) void reply.removeHeader('connection');

@@ -14,6 +14,8 @@ export { checkNatsAccess, natsAccess, type NatsAccess } from './nats-access.ts';
 export { observeDatabase } from './observe-database.ts';
 export { observeReader, observedEvents, showReader } from './observe-reader.ts';
 export { observeRelay } from './observe-relay.ts';
+export { failureLimitSettings } from './limits/limit-settings.ts';
+export { RequestLimits, type RequestLimitOptions } from './limits/request-limits.ts';
 export { releaseVersion } from './release.ts';
 export { runAsMain } from './run-as-main.ts';
 export { parseDuration, setting, type Setting } from './setting.ts';

@@ -1,3 +1,5 @@
+import proxyAddr from '@fastify/proxy-addr';
+
 /** One setting of a service: an environment variable with its meaning, notation, default and value type. */
 export interface Setting<T> {
   readonly env: string;
@@ -118,6 +120,25 @@ const url: Kind<{ readonly protocols: readonly string[] }, string> = (
 ) =>
   define(options, `URL (${options.protocols.join(', ')})`, (value) => urlOf(value, options.protocols), true);
 
+const addressesOf = (text: string): readonly string[] => {
+  const list = text
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
+  try {
+    proxyAddr.compile(list);
+    return list;
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    throw new SettingProblem(
+      'IP addresses, ranges such as 10.0.0.0/8, loopback, linklocal or uniquelocal, separated by commas',
+    );
+  }
+};
+
+const addresses: Kind<Unbounded, readonly string[]> = (options: Options) =>
+  define(options, 'addresses and ranges, separated by commas', addressesOf);
+
 const port: Kind<Unbounded, number> = (options: Options) =>
   define(options, 'port, 0 to 65535', (value) => bounded(wholeNumber(value), { max: 65_535 }, ''));
 
@@ -178,6 +199,6 @@ const choice: ChoiceKind = <const C extends string>(options: Options & Choices<C
  * Kinds of settings; each compiles the text of an environment variable to a typed value.
  * `url` may carry a password, so it is never shown. `port` 0 takes a free port. `duration` compiles to milliseconds
  * and its name in the table ends in `Ms`; `bytes` compiles to bytes and its name ends in `Bytes`. `pairs` compiles
- * `a=1,b=2` to a record.
+ * `a=1,b=2` to a record, `addresses` `10.0.0.0/8,loopback` to a list.
  */
-export const setting = { text, secret, url, port, int, ratio, pairs, duration, bytes, flag, choice } as const;
+export const setting = { text, secret, url, port, addresses, int, ratio, pairs, duration, bytes, flag, choice } as const;

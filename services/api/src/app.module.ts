@@ -4,7 +4,7 @@ import { connectBus } from '@signalbox/bus-nats';
 import { EventStore } from '@signalbox/event-store';
 import { serveEventStore } from '@signalbox/event-store-choice';
 import { openPool } from '@signalbox/postgres';
-import { CallClient, kitProviders, natsAccess, type Kit, observeDatabase } from '@signalbox/service-kit';
+import { CallClient, kitProviders, natsAccess, RequestLimits, type Kit, observeDatabase } from '@signalbox/service-kit';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { AgentsController } from './agents.controller.ts';
@@ -129,7 +129,10 @@ const identity = (settings: ApiSettings, kit: Kit): Provider[] => [
   },
   {
     provide: Gate,
-    useFactory: (authenticator: Authenticator, log: PrincipalLog) => new Gate(authenticator, log, kit.logger),
+    useFactory: (authenticator: Authenticator, log: PrincipalLog) => {
+      const limits = new RequestLimits({ ...settings, perSecond: settings.keyRequestsPerSecond }, kit);
+      return new Gate(authenticator, log, limits, kit.logger);
+    },
     inject: [Authenticator, PrincipalLog],
   },
 ];

@@ -3,6 +3,7 @@ import {
   checkNatsAccess,
   commonSettings,
   defineSettings,
+  failureLimitSettings,
   setting,
   type SettingsOf,
   type SettingsProblem,
@@ -12,6 +13,7 @@ import {
 export const settings = defineSettings({
   ...commonSettings,
   ...eventStoreSettings,
+  ...failureLimitSettings,
   port: setting.port({
     env: 'SIGNALBOX_API_PORT',
     meaning: 'Port of the REST API; 0 takes a free one',
@@ -48,6 +50,13 @@ export const settings = defineSettings({
     meaning:
       'File in PEM with the certificate of the public door, for /api/v1/system/checks to say when it ends; it is not used otherwise',
     optional: true,
+  }),
+  keyRequestsPerSecond: setting.int({
+    env: 'SIGNALBOX_API_KEY_REQUESTS_PER_SECOND',
+    meaning:
+      'Requests per second with one API key that one replica takes, twice as many at once after a pause; beyond it 429; 0 is no limit',
+    default: 5000,
+    max: 1_000_000,
   }),
   databaseConnections: setting.int({
     env: 'SIGNALBOX_API_DATABASE_CONNECTIONS',

@@ -14,9 +14,9 @@ import {
   agentPrefix,
   parseRequest,
 } from '@signalbox/contracts';
-import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Res } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Inject, Param, Post, Req, Res } from '@nestjs/common';
 import { continueTrace } from '@signalbox/service-kit';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AgentDoor } from './agent-door.ts';
 import { claim, renew } from './attempts.ts';
 import { enrol } from './enrolment.ts';
@@ -46,59 +46,62 @@ export class AgentController {
   @Post('enrol')
   @HttpCode(201)
   async enrol(
+    @Req() asked: FastifyRequest,
     @Body() body: unknown,
     @Headers('traceparent') traceparent: string | undefined,
   ): Promise<Enrolled> {
     const request = parseRequest(Enrol, body);
-    const enrolled = await enrol(this.#door.enrolment, request, continueTrace(traceparent));
+    const enrolled = await this.#door.enrolling(asked, () =>
+      enrol(this.#door.enrolment, request, continueTrace(traceparent)),
+    );
     return { ...enrolled, leaseMs: this.#door.attempts.leaseMs('device') };
   }
 
   @Get('me')
-  async me(@Headers('authorization') authorization: string | undefined): Promise<Whoami> {
-    const { agentId, kind, deviceId } = await this.#door.authenticate(authorization);
+  async me(@Req() asked: FastifyRequest): Promise<Whoami> {
+    const { agentId, kind, deviceId } = this.#door.identityOf(asked);
     return { agentId, kind, deviceId, leaseMs: this.#door.attempts.leaseMs(kind) };
   }
 
   @Post('poll')
   @HttpCode(200)
   async poll(
-    @Headers('authorization') authorization: string | undefined,
+    @Req() asked: FastifyRequest,
     @Body() body: unknown,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PollAnswer> {
-    const agent = await this.#door.authenticate(authorization);
+    const agent = this.#door.identityOf(asked);
     return poll(this.#door.attempts, agent, parseRequest(Poll, body ?? {}), goneOf(reply));
   }
 
   @Post(`${attemptPath}/claim`)
   @HttpCode(200)
   async claim(
-    @Headers('authorization') authorization: string | undefined,
+    @Req() asked: FastifyRequest,
     @Param() path: unknown,
   ): Promise<Offer> {
-    const agent = await this.#door.authenticate(authorization);
+    const agent = this.#door.identityOf(asked);
     return claim(this.#door.attempts, agent, parseRequest(AttemptParams, path, 'path'));
   }
 
   @Post(`${attemptPath}/renew`)
   @HttpCode(200)
   async renew(
-    @Headers('authorization') authorization: string | undefined,
+    @Req() asked: FastifyRequest,
     @Param() path: unknown,
   ): Promise<Renewed> {
-    const agent = await this.#door.authenticate(authorization);
+    const agent = this.#door.identityOf(asked);
     return renew(this.#door.attempts, agent, parseRequest(AttemptParams, path, 'path'));
   }
 
   @Post(`${attemptPath}/output`)
   @HttpCode(200)
   async output(
-    @Headers('authorization') authorization: string | undefined,
+    @Req() asked: FastifyRequest,
     @Param() path: unknown,
     @Body() body: unknown,
   ): Promise<OutputStored> {
-    const agent = await this.#door.authenticate(authorization);
+    const agent = this.#door.identityOf(asked);
     const ref = parseRequest(AttemptParams, path, 'path');
     return takeOutput(this.#door.attempts, agent, ref, parseRequest(SendOutput, body).chunks);
   }
@@ -106,12 +109,12 @@ export class AgentController {
   @Post(`${attemptPath}/status`)
   @HttpCode(200)
   async status(
-    @Headers('authorization') authorization: string | undefined,
+    @Req() asked: FastifyRequest,
     @Param() path: unknown,
     @Body() body: unknown,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<StatusTaken> {
-    const agent = await this.#door.authenticate(authorization);
+    const agent = this.#door.identityOf(asked);
     const ref = parseRequest(AttemptParams, path, 'path');
     const report = parseRequest(ReportStatus, body);
     const taken = await takeStatus(this.#door.attempts, agent, ref, report);

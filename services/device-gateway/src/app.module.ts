@@ -4,7 +4,14 @@ import { subjects } from '@signalbox/contracts';
 import { type EventStore } from '@signalbox/event-store';
 import { serveEventStore } from '@signalbox/event-store-choice';
 import { migrate, openPool } from '@signalbox/postgres';
-import { type Kit, type SettingsOf, kitProviders, natsAccess, observeDatabase } from '@signalbox/service-kit';
+import {
+  type Kit,
+  RequestLimits,
+  type SettingsOf,
+  kitProviders,
+  natsAccess,
+  observeDatabase,
+} from '@signalbox/service-kit';
 import type { DynamicModule } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { AgentDoor } from './agent-door.ts';
@@ -54,8 +61,9 @@ export class Gateway {
 const doorOf = (
   gateway: Gateway,
   values: SettingsOf<typeof settings>,
-  { clock, logger, tracing }: Kit,
+  kit: Kit,
 ): AgentDoor => {
+  const { clock, logger, tracing } = kit;
   const now = (): string => clock.now();
   const { pool, store, open, documents, credentials, leases, output } = gateway;
   return new AgentDoor({
@@ -75,6 +83,7 @@ const doorOf = (
     },
     enrolment: { pool, store, credentials, now },
     credentials,
+    limits: new RequestLimits({ ...values, perSecond: values.agentRequestsPerSecond }, kit),
     logger,
   });
 };

@@ -1,13 +1,21 @@
 import { eventStoreSettings } from '@signalbox/event-store-choice';
-import { commonSettings, defineSettings, setting } from '@signalbox/service-kit';
+import { commonSettings, defineSettings, failureLimitSettings, setting } from '@signalbox/service-kit';
 
 export const settings = defineSettings({
   ...commonSettings,
   ...eventStoreSettings,
+  ...failureLimitSettings,
   port: setting.port({
     env: 'SIGNALBOX_GATEWAY_PORT',
     meaning: 'HTTP port of the agent protocol, health and metrics; 0 is a free one',
     default: 0,
+  }),
+  agentRequestsPerSecond: setting.int({
+    env: 'SIGNALBOX_AGENT_REQUESTS_PER_SECOND',
+    meaning:
+      'Requests per second of one agent that one replica takes, twice as many at once after a pause; beyond it 429; 0 is no limit',
+    default: 500,
+    max: 1_000_000,
   }),
   deviceLeaseMs: setting.duration({
     env: 'SIGNALBOX_DEVICE_LEASE',

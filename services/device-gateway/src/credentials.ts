@@ -33,8 +33,14 @@ export class Credentials {
     this.#now = now;
   }
 
-  /** @throws DomainError `unauthenticated` */
-  async authenticate(authorization: string | undefined): Promise<AgentIdentity> {
+  /**
+   * @param admitStranger runs before a credential is looked up that is not known here, and may throw
+   * @throws DomainError `unauthenticated`
+   */
+  async authenticate(
+    authorization: string | undefined,
+    admitStranger: () => void = () => undefined,
+  ): Promise<AgentIdentity> {
     if (authorization === undefined) throw unauthenticated('none');
     const [, secret] = /^Bearer\s+(\S{20,256})$/i.exec(authorization) ?? [];
     if (secret === undefined) throw unauthenticated('another form');
@@ -42,6 +48,7 @@ export class Credentials {
     const known = this.#byHash.get(hash);
     if (known !== undefined && !this.isRevoked(known.agentId)) return known;
     if ((this.#unknownUntil.get(hash) ?? 0) > this.#now()) throw unauthenticated('one that does not count');
+    admitStranger();
     const found = await findByCredential(this.#pool, hash);
     if (found === undefined || this.isRevoked(found.agentId)) {
       if (this.#unknownUntil.size >= mostUnknown) this.#unknownUntil.clear();

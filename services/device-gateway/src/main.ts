@@ -19,9 +19,14 @@ export const start = (env: Env) =>
     ],
     prepare: async (app, kit, values) => {
       const gateway = app.get(Gateway);
+      const door = app.get(AgentDoor);
+      app
+        .getHttpAdapter()
+        .getInstance()
+        .addHook('onRequest', (request) => door.admit(request));
       app.connectMicroservice({ strategy: await projectorTransport(gateway, kit) });
       await startFollower(gateway, kit);
-      await startLoops(gateway, app.get(AgentDoor), kit, values);
+      await startLoops(gateway, door, kit, values);
     },
   });
 

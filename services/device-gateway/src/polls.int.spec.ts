@@ -79,6 +79,7 @@ describe('ten thousand empty polls over HTTP', () => {
       SIGNALBOX_LOG_LEVEL: 'fatal',
       SIGNALBOX_LEASE_SWEEP: '60s',
       SIGNALBOX_LAST_SEEN: '60s',
+      SIGNALBOX_AGENT_REQUESTS_PER_SECOND: '0',
     });
     const agent = new Agent({ keepAlive: true, maxSockets: inFlight });
     const answers = new Map<string, number>();

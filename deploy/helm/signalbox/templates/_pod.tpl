@@ -60,6 +60,9 @@ volumes:
 - { name: SIGNALBOX_RELAY_NATS_PASSWORD_FILE, value: {{ $files }}/relay-nats-password }
 {{- end }}
 {{- end }}
+{{- if and (has .service (list "api" "device-gateway")) (not (hasKey $given "SIGNALBOX_TRUSTED_PROXIES")) }}
+- { name: SIGNALBOX_TRUSTED_PROXIES, value: uniquelocal }
+{{- end }}
 {{- if and (eq .service "scheduler") (not (hasKey $given "SIGNALBOX_EVENTS_REPLICAS")) }}
 - { name: SIGNALBOX_EVENTS_REPLICAS, value: {{ include "signalbox.streamReplicas" $root | quote }} }
 {{- end }}

@@ -38,7 +38,7 @@ export const agentRoutes = {
     command: null,
     body: { schema: Enrol, optional: false },
     answers: answered(Enrolled, 'The credential, shown once'),
-    problems: ['token-invalid', 'malformed-json'],
+    problems: ['token-invalid', 'malformed-json', 'too-many-requests'],
   },
   whoami: {
     method: 'GET',

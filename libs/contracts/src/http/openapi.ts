@@ -15,7 +15,7 @@ export const apiInfo = {
 } as const;
 
 const problemsOfAll: readonly ProblemCode[] = ['invalid-request', 'internal', 'unavailable'];
-const problemsOfKeyed: readonly ProblemCode[] = ['unauthenticated', 'forbidden'];
+const problemsOfKeyed: readonly ProblemCode[] = ['unauthenticated', 'forbidden', 'too-many-requests'];
 
 const securityOf = (route: Route): readonly Record<string, readonly string[]>[] => {
   switch (route.access) {

@@ -33,6 +33,6 @@ export interface Route {
   /** `optional`: an empty body stands for `{}`. */
   readonly body?: { readonly schema: z.ZodType; readonly optional: boolean };
   readonly answers: Readonly<Record<number, RouteAnswer>>;
-  /** Refusals besides those that every route may give: 400 invalid-request, 401, 403, 500 and 503. */
+  /** Refusals besides those that every route may give: 400 invalid-request, 401, 403, 429, 500 and 503. */
   readonly problems: readonly ProblemCode[];
 }

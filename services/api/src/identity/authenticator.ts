@@ -38,12 +38,17 @@ export class Authenticator {
     this.#clock = clock;
   }
 
-  /** Undefined for a key that does not count. Rejects when the database cannot be asked. */
-  identify(key: string): Promise<Identity | undefined> {
+  /**
+   * Undefined for a key that does not count. Rejects when the database cannot be asked.
+   *
+   * @param admitStranger runs before a key is looked up that has not counted here, and may throw
+   */
+  async identify(key: string, admitStranger: () => void): Promise<Identity | undefined> {
     const hash = hashKey(key);
     const now = this.#clock.monotonicMs();
     const known = this.#entries.get(hash);
     if (known !== undefined && now - known.readAtMs < freshMs) return known.identity;
+    if (!this.#known.has(hash)) admitStranger();
     const identity = this.#read(hash);
     this.#entries.delete(hash);
     this.#entries.set(hash, { readAtMs: now, identity });

@@ -6,7 +6,7 @@ import {
   type CallContext,
   type Route,
 } from '@signalbox/contracts';
-import { type Logger, newContext, traceparentOf } from '@signalbox/service-kit';
+import { type Logger, type RequestLimits, newContext, traceparentOf } from '@signalbox/service-kit';
 import type { FastifyRequest } from 'fastify';
 import { type Authenticator, type Identity } from './authenticator.ts';
 import { keyOf } from './key-text.ts';
@@ -44,19 +44,22 @@ export const contextOf = (request: FastifyRequest): CallContext =>
 export class Gate {
   readonly #authenticator: Authenticator;
   readonly #log: PrincipalLog;
+  readonly #limits: RequestLimits;
   readonly #logger: Logger;
-  constructor(authenticator: Authenticator, log: PrincipalLog, logger: Logger) {
+  constructor(authenticator: Authenticator, log: PrincipalLog, limits: RequestLimits, logger: Logger) {
     this.#authenticator = authenticator;
     this.#log = log;
+    this.#limits = limits;
     this.#logger = logger;
   }
 
-  /** @throws DomainError `unauthenticated`, `forbidden` (then a refused command is in the log), `unavailable` */
+  /** @throws DomainError `unauthenticated`, `forbidden` (then a refused command is in the log), `too-many-requests`, `unavailable` */
   async admit(request: FastifyRequest): Promise<void> {
     if (request.is404 || openPaths.has(request.routeOptions.url ?? '')) return;
     const route = routeOf(request);
     if (route?.access === 'public') return;
     const identity = await this.#identify(request, route?.admitsKnownKeys === true);
+    this.#limits.admit(identity.keyId);
     if (route === undefined || route.access === 'agent' || route.access === 'enrolment-token') {
       throw new DomainError('forbidden', 'expected a route for people and programs, got another one');
     }
@@ -67,29 +70,34 @@ export class Gate {
   async #identify(request: FastifyRequest, admitsKnownKeys: boolean): Promise<Identity> {
     const key = keyOf(request.headers);
     if (key === undefined) {
-      throw new DomainError(
-        'unauthenticated',
+      throw this.#unauthenticated(
+        request,
         'expected an API key in "Authorization: Bearer …" or X-API-Key, got none',
       );
     }
     let identity: Identity | undefined;
     try {
-      identity = await this.#authenticator.identify(key);
+      identity = await this.#authenticator.identify(key, () => this.#limits.admitStranger(request));
     } catch (error) {
       const known = admitsKnownKeys ? this.#authenticator.lastKnown(key) : undefined;
       if (known !== undefined) return known;
+      if (error instanceof DomainError) throw error;
       this.#logger.error('keys cannot be read', { error });
       throw new DomainError('unavailable', 'expected to read API keys, got no answer from the database', {
         cause: error,
       });
     }
     if (identity === undefined) {
-      throw new DomainError(
-        'unauthenticated',
+      throw this.#unauthenticated(
+        request,
         'expected an API key that counts, got one that is unknown or revoked',
       );
     }
     return identity;
+  }
+
+  #unauthenticated(request: FastifyRequest, message: string): DomainError {
+    return this.#limits.failed(request, new DomainError('unauthenticated', message));
   }
 
   async #deny(
