@@ -19,7 +19,8 @@ afterAll(async () => {
 
 const refused = async (limit: string): Promise<number> => {
   const page = await (await fetch(`${stack.system.urls['device-gateway']}/metrics`)).text();
-  const [, value] = new RegExp(`signalbox_refused_requests_total{.*limit="${limit}".*} (\\d+)`).exec(page) ?? [];
+  const [, value] =
+    new RegExp(`signalbox_refused_requests_total{.*limit="${limit}".*} (\\d+)`).exec(page) ?? [];
   return Number(value ?? 0);
 };
 
@@ -29,7 +30,7 @@ it('an agent that is told to wait waits, and loses nothing of its job', async ()
   const command = `for i in $(seq 0 39); do echo "line $i"; sleep 0.1; done`;
   const { jobId } = await stack.createJob(shellJob(deviceId, command));
   expect(await untilEnd(stack.admin, jobId, 60_000)).toMatchObject({ status: 'SUCCEEDED' });
-  expect((await outputText(stack.admin, jobId)).trim().split('\n')).toEqual(lines);
+  expect((await outputText(stack.admin, jobId)).trim().split('\n')).toEqual([`$ ${command}`, ...lines]);
   expect(await refused('credential')).toBeGreaterThan(0);
 });
 

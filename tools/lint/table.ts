@@ -39,7 +39,7 @@ const externalsByType: Readonly<Record<ProjectType, readonly string[]>> = {
   domain: [],
   port: [],
   adapter: [],
-  kit: ['@nestjs/*', '@opentelemetry/*', 'fastify', 'pino', 'prom-client', 'reflect-metadata', 'rxjs', 'zod'],
+  kit: ['@nestjs/*', '@opentelemetry/*', 'fastify', '@fastify/proxy-addr', 'pino', 'prom-client', 'reflect-metadata', 'rxjs', 'zod'],
   choice: ['pg'],
   client: [],
   service: ['@nestjs/*', 'fastify', 'pg', 'reflect-metadata', 'rxjs', 'typeorm', 'zod'],

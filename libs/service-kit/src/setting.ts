@@ -201,4 +201,17 @@ const choice: ChoiceKind = <const C extends string>(options: Options & Choices<C
  * and its name in the table ends in `Ms`; `bytes` compiles to bytes and its name ends in `Bytes`. `pairs` compiles
  * `a=1,b=2` to a record, `addresses` `10.0.0.0/8,loopback` to a list.
  */
-export const setting = { text, secret, url, port, addresses, int, ratio, pairs, duration, bytes, flag, choice } as const;
+export const setting = {
+  text,
+  secret,
+  url,
+  port,
+  addresses,
+  int,
+  ratio,
+  pairs,
+  duration,
+  bytes,
+  flag,
+  choice,
+} as const;

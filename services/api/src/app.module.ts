@@ -4,7 +4,14 @@ import { connectBus } from '@signalbox/bus-nats';
 import { EventStore } from '@signalbox/event-store';
 import { serveEventStore } from '@signalbox/event-store-choice';
 import { openPool } from '@signalbox/postgres';
-import { CallClient, kitProviders, natsAccess, RequestLimits, type Kit, observeDatabase } from '@signalbox/service-kit';
+import {
+  CallClient,
+  kitProviders,
+  natsAccess,
+  RequestLimits,
+  type Kit,
+  observeDatabase,
+} from '@signalbox/service-kit';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { AgentsController } from './agents.controller.ts';

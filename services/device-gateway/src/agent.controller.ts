@@ -76,20 +76,14 @@ export class AgentController {
 
   @Post(`${attemptPath}/claim`)
   @HttpCode(200)
-  async claim(
-    @Req() asked: FastifyRequest,
-    @Param() path: unknown,
-  ): Promise<Offer> {
+  async claim(@Req() asked: FastifyRequest, @Param() path: unknown): Promise<Offer> {
     const agent = this.#door.identityOf(asked);
     return claim(this.#door.attempts, agent, parseRequest(AttemptParams, path, 'path'));
   }
 
   @Post(`${attemptPath}/renew`)
   @HttpCode(200)
-  async renew(
-    @Req() asked: FastifyRequest,
-    @Param() path: unknown,
-  ): Promise<Renewed> {
+  async renew(@Req() asked: FastifyRequest, @Param() path: unknown): Promise<Renewed> {
     const agent = this.#door.identityOf(asked);
     return renew(this.#door.attempts, agent, parseRequest(AttemptParams, path, 'path'));
   }

@@ -58,11 +58,7 @@ export class Gateway {
   }
 }
 
-const doorOf = (
-  gateway: Gateway,
-  values: SettingsOf<typeof settings>,
-  kit: Kit,
-): AgentDoor => {
+const doorOf = (gateway: Gateway, values: SettingsOf<typeof settings>, kit: Kit): AgentDoor => {
   const { clock, logger, tracing } = kit;
   const now = (): string => clock.now();
   const { pool, store, open, documents, credentials, leases, output } = gateway;
