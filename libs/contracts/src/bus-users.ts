@@ -110,31 +110,68 @@ const list = (patterns: readonly string[]): string => patterns.map((each) => JSO
 const renderUser = (user: BusUser, password: string): readonly string[] => {
   const { meaning, publish, subscribe, answers } = busPermissions[user];
   return [
-    `    # ${meaning}`,
-    `    { user: "${user}", password: ${password}, permissions: {`,
-    `      publish: { allow: [${list(publish)}] }`,
-    `      subscribe: { allow: [${list(subscribe)}] }`,
-    ...(answers === true ? ['      allow_responses: { max: 1, expires: "1m" }'] : []),
-    '    } }',
+    `      # ${meaning}`,
+    `      { user: "${user}", password: ${password}, permissions: {`,
+    `        publish: { allow: [${list(publish)}] }`,
+    `        subscribe: { allow: [${list(subscribe)}] }`,
+    ...(answers === true ? ['        allow_responses: { max: 1, expires: "1m" }'] : []),
+    '      } }',
   ];
 };
 
+/** Account of all users but the subscriber: it has the stream. */
+const ownAccount = 'SIGNALBOX';
+/** Account of programs of others: it has nothing of its own. */
+const guestAccount = 'SUBSCRIBERS';
+const guests: readonly BusUser[] = ['subscriber'];
+
+/** A pull answers more than once; everything else once. */
+const renderExport = (subject: string): string =>
+  `      { service: "${subject}", accounts: [${guestAccount}]${subject.includes('.MSG.NEXT.') ? ', response_type: "stream"' : ''} }`;
+
+const renderImport = (subject: string): string =>
+  `      { service: { account: ${ownAccount}, subject: "${subject}" } }`;
+
+const guestCalls = guests.flatMap((guest) => busPermissions[guest].publish);
+
 /**
- * The block `authorization { … }` of a nats-server's configuration.
+ * The block `accounts { … }` of a nats-server's configuration. The server checks where a request goes, not where its sender
+ * wants the answer: only an account of his own keeps the answer from being an event or a call.
  *
  * @param passwordOf how a user's password is written there: a quoted text, a quoted bcrypt hash, or `$NAME` for a variable of
  *   the server's environment
  */
-export const renderAuthorization = (passwordOf: (user: BusUser) => string): string =>
-  [
-    'authorization {',
-    '  timeout: 5',
-    '  users: [',
-    ...busUsers.flatMap((user) => renderUser(user, passwordOf(user))),
-    '  ]',
+export const renderAuthorization = (passwordOf: (user: BusUser) => string): string => {
+  const usersOf = (isGuest: boolean): readonly string[] =>
+    busUsers
+      .filter((user) => guests.includes(user) === isGuest)
+      .flatMap((user) => renderUser(user, passwordOf(user)));
+  return [
+    'authorization { timeout: 5 }',
+    'accounts {',
+    `  ${ownAccount} {`,
+    '    jetstream: enabled',
+    '    users: [',
+    ...usersOf(false),
+    '    ]',
+    '    exports: [',
+    `      { stream: "${subjects.allEvents}", accounts: [${guestAccount}] }`,
+    ...guestCalls.map(renderExport),
+    '    ]',
+    '  }',
+    `  ${guestAccount} {`,
+    '    users: [',
+    ...usersOf(true),
+    '    ]',
+    '    imports: [',
+    `      { stream: { account: ${ownAccount}, subject: "${subjects.allEvents}" } }`,
+    ...guestCalls.map(renderImport),
+    '    ]',
+    '  }',
     '}',
     '',
   ].join('\n');
+};
 
 /** Variable of nats-server's environment that holds a user's password in the generated configuration. */
 export const busPasswordVariable = (user: BusUser): string =>
