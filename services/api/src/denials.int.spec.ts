@@ -38,9 +38,11 @@ it.each(above)('%s is refused to a viewer, and a refused command is in the log',
   if (route.command === null) expect(denied).toBeUndefined();
   else {
     const subject = route.path.includes(':id') ? id : null;
-    expect(denied).toMatchObject({
-      type: 'CommandDenied',
-      data: { principalId, command: route.command, subject },
+    expect(denied?.type).toBe('CommandDenied');
+    expect(JSON.parse(denied?.body ?? '{}')).toMatchObject({
+      principalId,
+      command: route.command,
+      subject,
     });
   }
 });
