@@ -17,7 +17,9 @@ export const prepareKeys = async (
     logger.info('the first admin key counts');
   }
   // So that its holder may look at the system when the database goes away before it was ever used.
-  if (bootstrapAdminKey !== undefined) await app.get(Authenticator).identify(bootstrapAdminKey);
+  if (bootstrapAdminKey !== undefined) {
+    await app.get(Authenticator).identify(bootstrapAdminKey, () => undefined);
+  }
   const timer = setInterval(() => {
     keys.settle().catch((error: unknown) => logger.warn('keys could not be settled', { error }));
   }, settleEveryMs);
