@@ -340,7 +340,7 @@ describe('a word of an agent', () => {
     expect(await outputText(stack.admin, jobId)).toBe('');
   });
 
-  it('from an old attempt is answered 409, kept, and changes nothing', async () => {
+  it('from an old attempt is answered 409 unless it repeats what was taken, is kept, and changes nothing', async () => {
     const old = await running({ limits: { maxAttempts: 2 } });
     const failed = await device.report(old, { status: 'FAILED', exitCode: 1 });
     expect(await device.report(old, { status: 'FAILED', exitCode: 1 })).toMatchObject({
@@ -350,7 +350,7 @@ describe('a word of an agent', () => {
     const { offer } = await device.poll({ waitMs: 10_000 });
     expect(offer).toMatchObject({ jobId: old.jobId, attempt: 2 });
     const before = await logLength();
-    expectRefusal(await device.say(old, 'status', { status: 'FAILED', exitCode: 1 }), ended);
+    expect(await device.report(old, { status: 'FAILED', exitCode: 1 })).toMatchObject({ repeated: true });
     expectRefusal(await device.say(old, 'status', { ...end, failedStep: 'x\0' }), invalid('failedStep'));
     expectRefusal(await device.say(old, 'status', end), ended);
     expectRefusal(await device.say(old, 'output', { chunks: [chunk(1, 'late')] }), ended);
@@ -500,10 +500,8 @@ describe('the bus', () => {
       ]) {
         for (const data of ['', 'garbage', '[]', '{}', '{"id":1,"data":null}']) nc.publish(pattern, data);
         for (const data of [{ context, request: 5 }, { context, request: { colour: 'red' } }, {}, null]) {
-          const answer = await nc.request(pattern, JSON.stringify({ id: '1', pattern, data }), {
-            timeout: 5_000,
-          });
-          const refusal = field(field(answer.json(), 'response'), 'refusal');
+          const answer = await nc.request(pattern, JSON.stringify(data), { timeout: 5_000 });
+          const refusal = field(answer.json(), 'refusal');
           expect({ pattern, refusal }).toMatchObject({ refusal: { code: 'invalid-request' } });
         }
       }
