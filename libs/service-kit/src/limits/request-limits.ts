@@ -50,6 +50,8 @@ export class RequestLimits {
     const counter = metrics.counter('signalbox_refused_requests_total', 'Requests answered 429 by a limit', [
       'limit',
     ]);
+    // Shown as 0 from the start, so that a first refusal is an increase.
+    for (const limit of ['credential', 'address']) counter.inc({ limit }, 0);
     this.#refused = (limit) => counter.inc({ limit });
   }
 
