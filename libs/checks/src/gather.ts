@@ -63,7 +63,7 @@ const within = async <T>(work: Promise<T>, ms: number): Promise<T> => {
   });
   if (!(await withinMs(kept, ms)) || done === undefined)
     throw new Error(`expected an answer within ${ms} ms, got none`);
-  return (done).value;
+  return done.value;
 };
 
 const settle = async <T>(work: Promise<T>): Promise<{ readonly value?: T; readonly failure?: string }> => {
