@@ -18,12 +18,12 @@ export const latencyOf = (values: readonly number[]): Latency => ({
   p99Ms: quantile(values, 0.99),
 });
 
-/** Waits until this many jobs have ended in all; the look costs little and is not what is measured. */
-const endedJobs = async ({ agents }: Fleet, count: number, offers: Map<string, number>): Promise<void> => {
+/** Waits until a device has the job; the look costs little and is not what is measured. */
+const offered = async ({ agents }: Fleet, wanted: string, offers: Map<string, number>): Promise<void> => {
   for (;;) {
-    const { offered, ended } = await agents.ask('take', null);
-    for (const [jobId, atMs] of offered) offers.set(jobId, atMs);
-    if (ended >= count) return;
+    const taken = await agents.ask('take', null);
+    for (const [jobId, atMs] of taken.offered) offers.set(jobId, atMs);
+    if (offers.has(wanted)) return;
     await pause(pauseMs);
   }
 };
@@ -36,7 +36,6 @@ export interface IdleLatency {
 
 export const idleLatency = (fleet: Fleet, jobs: number): Promise<IdleLatency> =>
   whileDevicesRun(fleet, devicesUsed, async () => {
-    const { ended: before } = await fleet.agents.ask('take', null);
     const offers = new Map<string, number>();
     const created: { readonly jobId: string; readonly asked: number; readonly accepted: number }[] = [];
     for (let index = 0; index < jobs; index += 1) {
@@ -45,7 +44,7 @@ export const idleLatency = (fleet: Fleet, jobs: number): Promise<IdleLatency> =>
       const jobId = await fleet.createJob(deviceOf(fleet, index % devicesUsed));
       created.push({ jobId, asked, accepted: machineMs() });
       await pause(pauseMs);
-      await endedJobs(fleet, before + index + 1, offers);
+      await offered(fleet, jobId, offers);
     }
     const since = (from: 'asked' | 'accepted'): Latency =>
       latencyOf(created.map((each) => Math.max(0, (offers.get(each.jobId) ?? Number.NaN) - each[from])));
