@@ -1,7 +1,6 @@
 /** The audit service's maintenance, and the database on which the programs of this folder run it. */
 import { type EventStoreSettings, readEventStoreSettings } from '@signalbox/event-store-choice';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readRun, runFile } from './run-file.ts';
 
 export interface RebuildProgress {
   readonly events: number;
@@ -37,8 +36,6 @@ interface Maintenance {
   ) => Promise<{ readonly handled: number; readonly left: number }>;
 }
 
-const runFile = join(import.meta.dirname, '../.signalbox/run.json');
-
 /**
  * Address of the database: DATABASE_URL, else that of the running system.
  *
@@ -47,18 +44,19 @@ const runFile = join(import.meta.dirname, '../.signalbox/run.json');
 export const databaseUrl = (): string => {
   const given = process.env['DATABASE_URL'];
   if (given !== undefined && given !== '') return given;
-  if (existsSync(runFile)) {
-    const run: { databaseUrl?: string } = JSON.parse(readFileSync(runFile, 'utf8'));
-    if (run.databaseUrl !== undefined) return run.databaseUrl;
-  }
+  const { databaseUrl: running } = readRun();
+  if (running !== undefined) return running;
   throw new Error(`expected DATABASE_URL or a running system (${runFile}), got neither`);
 };
 
-/** Where the log is: SIGNALBOX_EVENT_STORE, else as the running system has it where the database is that one's. */
-export const eventStoreSettings = (): EventStoreSettings => {
-  const isGiven = [process.env['SIGNALBOX_EVENT_STORE'], process.env['DATABASE_URL']].some(Boolean);
-  if (isGiven || !existsSync(runFile)) return readEventStoreSettings(process.env);
-  const { kurrentdbUrl }: { kurrentdbUrl?: string } = JSON.parse(readFileSync(runFile, 'utf8'));
+/**
+ * Where the log is: SIGNALBOX_EVENT_STORE, else as the running system has it where the database is that one's.
+ *
+ * @param isNamed the database was named, so that it need not be the running system's
+ */
+export const eventStoreSettings = (isNamed = Boolean(process.env['DATABASE_URL'])): EventStoreSettings => {
+  if (isNamed || process.env['SIGNALBOX_EVENT_STORE']) return readEventStoreSettings(process.env);
+  const { kurrentdbUrl } = readRun();
   return { eventStore: kurrentdbUrl === undefined ? 'postgres' : 'kurrentdb', kurrentdbUrl };
 };
 

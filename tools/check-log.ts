@@ -1,10 +1,10 @@
 /** `npm run check-log`: judges the log of a database by the invariants of the design. */
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type EventStoreSettings, readEventStoreSettings } from '@signalbox/event-store-choice';
 import { type Violation, checkLog, invariants } from '@signalbox/domain';
+import { eventStoreSettings } from './audit-maintenance.ts';
 import { readEvidence } from './log-evidence.ts';
+import { readRun } from './run-file.ts';
 
 const usage = `usage: npm run check-log -- [--url postgres://…] [--settled] [--lease-ms 60000] [--slack-ms 10000] [--secrets <file>]
 
@@ -18,27 +18,7 @@ SIGNALBOX_EVENT_STORE and SIGNALBOX_KURRENTDB_URL, else that of the running syst
   --secrets    file with one value a line that must be in no event; the running system's admin key is always one
 `;
 
-const runFile = join(import.meta.dirname, '../.signalbox/run.json');
 const mostShown = 200;
-
-interface RunFile {
-  readonly databaseUrl?: string;
-  readonly adminKeyFile?: string;
-  readonly kurrentdbUrl?: string;
-}
-
-const readRunFile = (): RunFile => {
-  if (!existsSync(runFile)) return {};
-  const run: RunFile = JSON.parse(readFileSync(runFile, 'utf8'));
-  return run;
-};
-
-/** Where the log of a database is that was named, or of the running system. */
-const eventStoreOf = (run: RunFile, isNamed: boolean): EventStoreSettings => {
-  if (isNamed || process.env['SIGNALBOX_EVENT_STORE']) return readEventStoreSettings(process.env);
-  const { kurrentdbUrl } = run;
-  return { eventStore: kurrentdbUrl === undefined ? 'postgres' : 'kurrentdb', kurrentdbUrl };
-};
 
 const lines = (file: string | undefined): string[] =>
   file === undefined || !existsSync(file)
@@ -87,12 +67,12 @@ const main = async (): Promise<void> => {
     process.stdout.write(usage);
     return;
   }
-  const run = readRunFile();
+  const run = readRun();
   const named = values.url ?? process.env['DATABASE_URL'];
   const url = named || run.databaseUrl;
   if (url === undefined)
     throw new Error('expected --url, DATABASE_URL or a running system, got none of them');
-  const { evidence, recorded, undecodable } = await readEvidence(url, eventStoreOf(run, Boolean(named)));
+  const { evidence, recorded, undecodable } = await readEvidence(url, eventStoreSettings(Boolean(named)));
   const secrets = [...lines(run.adminKeyFile), ...lines(values.secrets)];
   const findings = checkLog({
     ...evidence,

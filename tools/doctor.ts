@@ -1,10 +1,9 @@
 /** `npm run doctor`: looks at the running system, and says what is wrong and what to do about it. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { doctor } from './doctor/examine.ts';
 import { reportTable } from './doctor/table.ts';
-import { root } from './service-files.ts';
+import { readRun, runFile } from './run-file.ts';
 
 const usage = `usage: npm run doctor -- [--json] [--url <address> ]
 
@@ -16,8 +15,6 @@ for failures.
   --url   public address of another system; SIGNALBOX_API_KEY holds an administrator's key
 `;
 
-const runFile = join(root, '.signalbox', 'run.json');
-
 /** @throws Error there is neither an address nor a running system */
 const placeOf = (url: string | undefined): { readonly url: string; readonly key: string } => {
   const key = process.env['SIGNALBOX_API_KEY'];
@@ -25,11 +22,11 @@ const placeOf = (url: string | undefined): { readonly url: string; readonly key:
     if (key === undefined) throw new Error('expected an administrator’s key in SIGNALBOX_API_KEY, got none');
     return { url: url.replace(/\/$/, ''), key };
   }
-  if (!existsSync(runFile))
+  const run = readRun();
+  if (run.apiUrl === undefined || run.adminKeyFile === undefined)
     throw new Error(
       `expected a running system (${runFile}) or --url, got neither: start it with "npm start"`,
     );
-  const run: { apiUrl: string; adminKeyFile: string } = JSON.parse(readFileSync(runFile, 'utf8'));
   return { url: run.apiUrl, key: key ?? readFileSync(run.adminKeyFile, 'utf8').trim() };
 };
 

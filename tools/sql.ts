@@ -1,8 +1,7 @@
 /** `npm run sql -- "select …"`: asks the database of the running system. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Client, type QueryArrayResult } from 'pg';
+import { readRun, runFile } from './run-file.ts';
 import { type SqlAnswer, csvText, jsonText, kindOf, tableText } from './sql-output.ts';
 
 const usage = `usage: npm run sql -- [--json | --csv] [--as-owner] "<statements>"
@@ -17,21 +16,10 @@ Runs SQL statements on the database of the running system, as the read-only audi
 AUDIT_URL and DATABASE_URL (for --as-owner) name another database.
 `;
 
-const runFile = join(import.meta.dirname, '../.signalbox/run.json');
-
-const readRunFile = (): unknown =>
-  existsSync(runFile) ? JSON.parse(readFileSync(runFile, 'utf8')) : undefined;
-
-const addressIn = (run: unknown, name: 'auditUrl' | 'databaseUrl'): string | undefined => {
-  if (typeof run !== 'object' || run === null) return undefined;
-  const value: unknown = Object.entries(run).find(([key]) => key === name)?.[1];
-  return typeof value === 'string' ? value : undefined;
-};
-
 const databaseAddress = (isOwner: boolean): string => {
   const url = isOwner
-    ? (process.env['DATABASE_URL'] ?? addressIn(readRunFile(), 'databaseUrl'))
-    : (process.env['AUDIT_URL'] ?? addressIn(readRunFile(), 'auditUrl'));
+    ? (process.env['DATABASE_URL'] ?? readRun().databaseUrl)
+    : (process.env['AUDIT_URL'] ?? readRun().auditUrl);
   if (url !== undefined) return url;
   throw new Error(
     `expected the address of the database in ${runFile} or ${isOwner ? 'DATABASE_URL' : 'AUDIT_URL'}, got none: ` +

@@ -1,3 +1,4 @@
+import type { Event } from '@signalbox/contracts';
 import { checkLog } from '@signalbox/domain';
 import { eventually } from '@signalbox/testkit';
 import { readEvidence } from '@signalbox/tools/log-evidence';
@@ -32,6 +33,8 @@ export interface Judgement {
   readonly violations: readonly string[];
   /** How much was looked at, by invariant. */
   readonly checked: Readonly<Record<string, number>>;
+  /** The log that was judged. */
+  readonly events: readonly Event[];
 }
 
 /**
@@ -56,6 +59,7 @@ export const judge = async (
   });
   const all = [...undecodable, ...Object.values(findings).flatMap((each) => each.violations)];
   return {
+    events: evidence.events,
     violations: all.map(
       ({ invariant, stream, position, text }) => `${invariant}: ${text} (${stream} at ${position})`,
     ),

@@ -14,7 +14,7 @@ const exitCodes: Readonly<Record<CheckStatus, Examined['exitCode']>> = {
   fail: 2,
 };
 
-/** Gathering takes three seconds at most. */
+/** Gathering takes five seconds at most. */
 const waitMs = 15_000;
 
 /** A report with the one thing that is known: the api cannot say more. */

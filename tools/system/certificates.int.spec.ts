@@ -1,5 +1,5 @@
-import { X509Certificate } from 'node:crypto';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { copyFile, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
@@ -37,4 +37,11 @@ it('makes the certificate anew for an address that it does not have', async () =
   const second = new X509Certificate((await ownCertificate(folder, ['localhost', '10.1.2.3'], start)).cert);
   expect(second.checkIP('10.1.2.3')).toBe('10.1.2.3');
   expect(second.checkHost('elsewhere')).toBeUndefined();
+});
+
+it('makes both anew when a crash has left a certificate and the key of another one', async () => {
+  await ownCertificate(folder, ['localhost'], start);
+  await copyFile(join(folder, 'ca.key'), join(folder, 'server.key'));
+  const { cert, key } = await ownCertificate(folder, ['localhost'], start);
+  expect(new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))).toBe(true);
 });

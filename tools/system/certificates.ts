@@ -1,6 +1,6 @@
 /** The certificate authority that Signalbox makes for its public door, and the server certificates that it signs. */
 import 'reflect-metadata';
-import { X509Certificate, randomBytes, webcrypto } from 'node:crypto';
+import { X509Certificate, createPrivateKey, randomBytes, webcrypto } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
@@ -92,9 +92,12 @@ const covers = (certificate: X509Certificate, name: string): boolean =>
 
 const isGood = async (folder: string, ca: string, names: readonly string[], nowMs: number) => {
   const file = join(folder, 'server.pem');
-  if (!existsSync(file) || !existsSync(join(folder, 'server.key'))) return false;
+  const keyFile = join(folder, 'server.key');
+  if (!existsSync(file) || !existsSync(keyFile)) return false;
   const certificate = new X509Certificate(await readFile(file));
   return (
+    // They are two files: a crash between their writings leaves two that do not belong together.
+    certificate.checkPrivateKey(createPrivateKey(await readFile(keyFile))) &&
     certificate.verify(new X509Certificate(ca).publicKey) &&
     Date.parse(certificate.validTo) - nowMs > renewBeforeMs &&
     names.every((name) => covers(certificate, name))

@@ -8,18 +8,23 @@ interface Replica {
   readonly server: Server;
   readonly url: string;
   isReady: boolean;
+  /** Requests that wait, and are never answered. */
+  waiting: number;
 }
 
 const startReplica = async (name: string): Promise<Replica> => {
   const server = createServer((request, response) => {
     if (request.url === '/health/ready') response.writeHead(replica.isReady ? 200 : 503).end();
-    else request.pipe(response.writeHead(200, { 'x-replica': name }));
+    else if (request.url === '/slow') {
+      replica.waiting += 1;
+      response.once('close', () => (replica.waiting -= 1));
+    } else request.pipe(response.writeHead(200, { 'x-replica': name }));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   if (typeof address !== 'object' || address === null) throw new Error('expected a port, got none');
-  const replica: Replica = { server, url: `http://127.0.0.1:${address.port}`, isReady: true };
+  const replica: Replica = { server, url: `http://127.0.0.1:${address.port}`, isReady: true, waiting: 0 };
   return replica;
 };
 
@@ -83,4 +88,15 @@ it('answers 503 with a problem when no replica takes a connection', async () => 
   const answer = await ask();
   expect(answer.status).toBe(503);
   expect(JSON.parse(answer.body)).toMatchObject({ code: 'unavailable' });
+});
+
+it('takes no replica for dead because a client has hung up', async () => {
+  const waiting = () => replicas.reduce((sum, replica) => sum + replica.waiting, 0);
+  const gone = new AbortController();
+  const asked = fetch(`${router.url}/slow`, { signal: gone.signal });
+  await eventually(() => waiting() === 1);
+  gone.abort();
+  await expect(asked).rejects.toThrow();
+  await eventually(() => waiting() === 0);
+  expect(await whoAnswer()).toEqual(['api', 'api-2']);
 });

@@ -73,7 +73,8 @@ const pass = (agent: Agent, balance: Balance, request: IncomingMessage, response
     passed.once('error', () => {
       response.off('close', drop);
       drop();
-      balance.failed(base);
+      // Not when it is the client that has gone.
+      if (!response.destroyed) balance.failed(base);
       if (isSent || response.destroyed) unavailable(response);
       else tryNext(others);
     });

@@ -73,6 +73,7 @@ export class Agent {
     const giveUp = this.#draining.signal;
     const found = await recoverAttempt({ gateway, journal: this.#journal, giveUp, log });
     if (found === 'given-up') return;
+    if (found === 'nothing') this.#forget();
     this.#hasForgotten = found === 'forgotten';
     let answer = typeof found === 'string' ? null : await this.#work(found.offer, found);
     while (!this.#draining.signal.aborted) {
@@ -129,7 +130,7 @@ export class Agent {
     const ref = refOf(offer);
     if (this.#ends.has(attemptKey(ref)) || this.#mayHaveRun(offer)) {
       await this.#settleStray(ref, interruptedBefore);
-      this.#journal.clear();
+      this.#forget();
       return null;
     }
     try {
@@ -147,7 +148,7 @@ export class Agent {
   async #work(offer: Offer, found: Recovered | null): Promise<PollAnswer | null> {
     const { gateway, log } = this.#options;
     const output = this.#outputOf(offer, found);
-    const timings = new Timings();
+    const timings = new Timings(Math.max(0, offer.runTimeoutMs - offer.remainingMs));
     const attempt = new Attempt({
       ...this.#options,
       offer,
@@ -175,7 +176,7 @@ export class Agent {
         const trace = timings.trace(offer.traceparent);
         return await this.#settle(attempt, end, { kept: output, sender, trace });
       }
-      if (attempt.stopCause === 'dropped') this.#forget(output);
+      if (attempt.stopCause === 'dropped') this.#forget(output.spool);
       else log.info('attempt interrupted: it goes on after the next start', { ...ref });
       return null;
     } finally {
@@ -186,8 +187,7 @@ export class Agent {
 
   /** The output of an attempt that begins, or of one that goes on where the server and the disk stand. */
   #outputOf(offer: Offer, found: Recovered | null): Output {
-    const { stateDir, outputSpoolBytes, log } = this.#options;
-    const output = new Output(new Spool(spoolFolder(stateDir), outputSpoolBytes), log);
+    const output = new Output(this.#openSpool(), this.#options.log);
     const key = attemptKey(refOf(offer));
     if (found === null) {
       output.begin(key);
@@ -238,15 +238,19 @@ export class Agent {
             log,
           });
     this.#interrupted.signal.removeEventListener('abort', limit);
-    if (reported.kind !== 'given-up') this.#forget(work.kept);
+    if (reported.kind !== 'given-up') this.#forget(work.kept.spool);
     this.#remember(attemptKey(attempt.ref), end);
     return reported;
   }
 
   /** Nothing of the attempt is needed any more. */
-  #forget(output: Output): void {
+  #forget(spool = this.#openSpool()): void {
     this.#journal.clear();
-    output.spool.clear();
+    spool.clear();
+  }
+
+  #openSpool(): Spool {
+    return new Spool(spoolFolder(this.#options.stateDir), this.#options.outputSpoolBytes);
   }
 
   #remember(key: string, end: AttemptEnd): void {

@@ -25,3 +25,12 @@ it.each([undefined, '', 'x', traceparent('00'), traceparent('02')])(
   'tells nothing where the trace %s is not recorded',
   (text) => expect(new Timings().trace(text)).toBeNull(),
 );
+
+it('counts from the beginning of an attempt that goes on', () => {
+  const timings = new Timings(5_000);
+  timings.step('second')(0);
+  timings.end();
+  const trace = timings.trace(traceparent('01'));
+  expect(trace?.steps[0]?.startMs).toBeGreaterThanOrEqual(5_000);
+  expect(trace?.endMs).toBeGreaterThanOrEqual(5_000);
+});

@@ -9,10 +9,15 @@ const recorded = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f][13579bdf]$/;
  * so that no other connection is needed.
  */
 export class Timings {
-  readonly #startedAt = monotonicMs();
+  readonly #startedAt: number;
   readonly #steps: AttemptTrace['steps'] = [];
   #output: AttemptTrace['output'];
   #endMs = 0;
+
+  /** @param ranMs how long the attempt has been running, which goes on where it was interrupted */
+  constructor(ranMs = 0) {
+    this.#startedAt = monotonicMs() - ranMs;
+  }
 
   /** A step ends when the answer is called; null where it did not exit by itself. */
   step(name: string): (exitCode: number | null) => void {

@@ -6,7 +6,7 @@ import type { Journal } from './journal.ts';
 import { errorText } from './log.ts';
 import type { Output } from './output.ts';
 import { aborted, pause } from './pause.ts';
-import { killNow, stopProcesses, survivors } from './process-group.ts';
+import { type Belonging, killNow, marked, stopProcesses, survivors } from './process-group.ts';
 import {
   advance,
   agentFailed,
@@ -22,7 +22,7 @@ import {
   type StopCause,
 } from './progress.ts';
 import { CannotStart, startStep, type StepProcess } from './step-process.ts';
-import { attemptKey, refOf, type AttemptEnd, type AttemptRef, type Offer } from './wire.ts';
+import { refOf, type AttemptEnd, type AttemptRef, type Offer } from './wire.ts';
 
 /** Output that an interrupted attempt left in its pipes is read for this long. */
 const lastReadMs = 2_000;
@@ -97,8 +97,7 @@ export class Attempt {
 
   /** Kills its processes without waiting; for the last moment of this program. */
   killNow(): void {
-    if (this.#isRunning)
-      killNow({ groups: this.#groups, marker: { attempt: attemptKey(this.ref), step: null } });
+    if (this.#isRunning) killNow(this.#everything());
   }
 
   /**
@@ -114,10 +113,7 @@ export class Attempt {
       return await this.#runPlan(planOfOffer(this.#offer));
     } catch (error) {
       if (error instanceof DocumentRejected) return rejected(error.message);
-      const isGone = await stopProcesses(
-        { groups: this.#groups, marker: { attempt: attemptKey(this.ref), step: null } },
-        0,
-      );
+      const isGone = await stopProcesses(this.#everything(), 0);
       return agentFailed(errorText(error), isGone, this.#executedSteps);
     } finally {
       clearTimeout(timer);
@@ -125,6 +121,11 @@ export class Attempt {
       this.#output.finish();
       this.#timings.end();
     }
+  }
+
+  /** What belongs to it by group or by marker. */
+  #everything(): Belonging {
+    return { ...marked(this.ref), groups: this.#groups };
   }
 
   async #runPlan(plan: Plan): Promise<AttemptEnd | null> {
@@ -201,7 +202,7 @@ export class Attempt {
         ? { kind: 'exited', exitCode: exit.exitCode ?? 1 }
         : { kind: 'killed', signal: exit.signal };
     }
-    const all = { ...group, marker: { attempt: attemptKey(this.ref), step: null } };
+    const all = this.#everything();
     const gone = await stopProcesses(all, this.#cause === 'dropped' ? 0 : this.#offer.killGraceMs);
     const last = await Promise.race([running.exited, pause(1_000).then(() => null)]);
     await running.pipes.settle(this.#giveUpReading.signal);

@@ -1,4 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import { createRequire } from 'node:module';
+import { isIP } from 'node:net';
 import type Tls from 'node:tls';
 import { retryDelayMs } from './gateway.ts';
 import { Unreachable } from './http-client.ts';
@@ -25,8 +27,7 @@ const chainOf = (socket: Tls.TLSSocket): ReadonlyMap<string, string> => {
   while (certificate?.fingerprint256 !== undefined) {
     const fingerprint = `sha256:${certificate.fingerprint256.replaceAll(':', '').toLowerCase()}`;
     if (chain.has(fingerprint)) break;
-    const text = certificate.raw.toString('base64').replace(/(.{64})/g, '$1\n');
-    chain.set(fingerprint, `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----\n`);
+    chain.set(fingerprint, new X509Certificate(certificate.raw).toString());
     certificate = certificate.issuerCertificate;
   }
   return chain;
@@ -37,7 +38,13 @@ const askForChain = (server: URL): Promise<ReadonlyMap<string, string>> => {
   const tls: typeof Tls = load('node:tls');
   return new Promise((resolve, reject) => {
     const host = server.hostname.replace(/^\[|\]$/g, '');
-    const socket = tls.connect({ host, port: Number(server.port || 443), rejectUnauthorized: false });
+    const socket = tls.connect({
+      host,
+      port: Number(server.port || 443),
+      rejectUnauthorized: false,
+      // A proxy that routes by name shows another certificate to who names none.
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+    });
     socket.setTimeout(answerMs, () => socket.destroy(new Error(`expected an answer within ${answerMs} ms`)));
     socket.once('error', (error) => reject(new Unreachable('asking for certificates: no answer', error)));
     socket.once('secureConnect', () => {

@@ -3,6 +3,7 @@ import { errorText, type Log } from './log.ts';
 import type { Output } from './output.ts';
 import { pause } from './pause.ts';
 import { OutputLost, resumeFrom, type OutputSender } from './sender.ts';
+import type { Batch } from './spool.ts';
 import {
   wireLimits,
   type AttemptEnd,
@@ -41,6 +42,7 @@ const incomplete = ' (its output is incomplete)';
 const bodyOf = (
   { end, trace }: Pick<Report, 'end' | 'trace'>,
   output: Output | null,
+  last: Batch | null,
   nextWaitMs: number | null,
 ): ReportStatus => {
   const isIncomplete = output === null || output.hasUnmarkedLoss;
@@ -54,7 +56,7 @@ const bodyOf = (
   return {
     ...end,
     reason,
-    output: output === null ? [] : output.spool.batch().chunks,
+    output: last?.chunks ?? [],
     ...(output === null ? {} : { outputBytes: output.spool.totalBytes, outputHash: output.spool.hash }),
     ...(nextWaitMs === null ? {} : { next: { waitMs: nextWaitMs } }),
     ...(trace === null ? {} : { trace }),
@@ -73,12 +75,13 @@ export const reportEnd = async (report: Report): Promise<Reported> => {
     const nextWaitMs = noNext.aborted ? null : report.nextWaitMs();
     if (nextWaitMs !== null) noNext.addEventListener('abort', abandon, { once: true });
     try {
-      if (output !== null && !output.kept.spool.batch().isLast) {
-        await output.sender.sendBatch(request.signal);
+      const batch = output === null ? null : output.sender.next();
+      if (output !== null && batch !== null && !batch.isLast) {
+        await output.sender.sendBatch(batch, request.signal);
       } else {
         const taken = await gateway.report(
           ref,
-          bodyOf(report, output?.kept ?? null, nextWaitMs),
+          bodyOf(report, output?.kept ?? null, batch, nextWaitMs),
           request.signal,
         );
         return { kind: 'taken', next: taken.next };

@@ -107,6 +107,8 @@ export class Segment {
 
   /** Removes the file; a file that is never written to the disk again costs the disk little or nothing. */
   remove(): void {
+    // Somebody who goes through a list of files may still come to this one.
+    this.#isDirty = false;
     removeState(this.#path);
     const close = () => closeSync(this.#handle);
     if (this.#syncing === null) close();

@@ -8,6 +8,7 @@ import {
 } from './gateway.ts';
 import { errorText, type Log } from './log.ts';
 import type { Output } from './output.ts';
+import type { Batch } from './spool.ts';
 import type { Timings } from './attempt-trace.ts';
 import { monotonicMs, pause } from './pause.ts';
 import type { AttemptRef } from './wire.ts';
@@ -20,7 +21,7 @@ const gatherBytes = 131_072;
 /** After so many failures in a row the server counts as away: the program no longer waits for it. */
 const awayFailures = 2;
 
-/** The server wants output that is not here any more, or refuses it for good: it stays incomplete there. */
+/** Output is not here any more, or cannot be read, or is refused for good: it stays incomplete on the server. */
 export class OutputLost extends Error {
   constructor(message: string, cause: unknown) {
     super(message, { cause });
@@ -64,9 +65,17 @@ export class OutputSender {
     await this.#running;
   }
 
+  /** What is to be sent next. @throws OutputLost when it cannot be read */
+  next(): Batch {
+    try {
+      return this.#output.spool.batch();
+    } catch (error) {
+      throw new OutputLost('expected the output spool to be readable, got an error', error);
+    }
+  }
+
   /** Sends one batch. @throws what the gateway throws, or OutputLost */
-  async sendBatch(signal?: AbortSignal): Promise<void> {
-    const { chunks, nextSequence } = this.#output.spool.batch();
+  async sendBatch({ chunks, nextSequence }: Batch, signal?: AbortSignal): Promise<void> {
     const startedAt = monotonicMs();
     try {
       const stored = await this.#gateway.sendOutput(this.#ref, chunks, signal);
@@ -95,7 +104,7 @@ export class OutputSender {
       if (this.#output.spool.waitingBytes < gatherBytes) await pause(gatherMs, signal);
       if (signal.aborted) return;
       try {
-        await this.sendBatch();
+        await this.sendBatch(this.next());
         failures = 0;
         this.#output.setAway(false);
       } catch (error) {

@@ -1,7 +1,6 @@
 import type { Event } from '@signalbox/contracts';
 import { eventually } from '@signalbox/testkit';
 import { loadMaintenance } from '@signalbox/tools/audit-maintenance';
-import { readEvidence } from '@signalbox/tools/log-evidence';
 import { processesWith } from '../agents.ts';
 import { judge, lostOutput, settle } from '../judge.ts';
 import type { Stack } from '../stack.ts';
@@ -144,9 +143,7 @@ export interface Verdict {
 export const reachVerdict = async (stack: Stack, known: Known): Promise<Verdict> => {
   const unsettled = await attempt('1', () => settle(stack, known.acknowledged, settleMs));
   const left = unsettled.length > 0 ? [] : await attempt('8', () => untilNothingIsLeft(stack));
-  const { violations, checked } = await judge(stack, leaseMs, [], settleMs);
-  const { evidence } = await readEvidence(stack.system.databaseUrl);
-  const { events } = evidence;
+  const { violations, checked, events } = await judge(stack, leaseMs, [], settleMs);
   const output = (await lostOutput(stack)).map(
     (row) => `3: expected all output of an attempt, got ${JSON.stringify(row)}`,
   );

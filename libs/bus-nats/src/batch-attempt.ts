@@ -1,6 +1,6 @@
-import { UndecodableEvent, type Position, type RecordedEvent } from '@signalbox/contracts';
+import { UndecodableEvent, tryDecodeEvent, type Position, type RecordedEvent } from '@signalbox/contracts';
 import { ReaderOvertaken, type ReaderState, type Verdict } from '@signalbox/event-store';
-import { handle, OpenBatch, tryDecode, type Routes } from './handling.ts';
+import { handle, OpenBatch, type Routes } from './handling.ts';
 
 /** How one attempt to commit a batch ended. Everything but `committed` was rolled back. */
 export type Outcome =
@@ -83,7 +83,7 @@ const runBatch = async <Tx>(
   for (const [at, event] of attempt.events.entries()) {
     const handlers = attempt.routes(event.type);
     if (handlers === undefined) continue;
-    const decoded = reasonToPark(attempt, event, parked) ?? tryDecode(event);
+    const decoded = reasonToPark(attempt, event, parked) ?? tryDecodeEvent(event);
     if (typeof decoded === 'string' || decoded instanceof UndecodableEvent) {
       const reason = typeof decoded === 'string' ? decoded : decoded.message;
       await attempt.state.park(batch.tx, event, reason);

@@ -233,6 +233,25 @@ describe('park', () => {
     expect(positionsOf(state.rows.slice(2))).toEqual([events[0]?.position, events[2]?.position]);
   });
 
+  it('is over for a running reader when another process has re-driven the stream', async () => {
+    const state = new RowsState();
+    const events = await twoJobs();
+    const healing = { isHealed: false };
+    const consumers = on('*', (event, batch) => {
+      void write(event, batch);
+      return parkA(event, () => healing.isHealed);
+    });
+    const { runner } = await open(state, consumers);
+    await runner.run(events.slice(0, 2));
+    expect(runner.parkedStreams()).toEqual(new Set([`job-${jobA}`]));
+    healing.isHealed = true;
+    await redriveStream(state, routesOf(consumers), `job-${jobA}`, () => undefined);
+    await runner.run(events.slice(2));
+    expect(runner.parkedStreams().size).toBe(0);
+    expect(state.asides).toEqual([]);
+    expect(state.rows).toHaveLength(4);
+  });
+
   it('takes an event of ours that cannot be decoded, with its aggregate', async () => {
     const state = new RowsState();
     const events = (await twoJobs()).map((event, index) => (index === 0 ? { ...event, version: 99 } : event));

@@ -26,6 +26,9 @@ export interface RunnerOptions<Tx> {
   };
 }
 
+/** How long a reader may go on without a look at what is parked, if anything is. */
+const parkedLookMs = 1_000;
+
 export interface RunnerCounts {
   /** Events passed, whether anybody wanted them or not. */
   readonly passed: number;
@@ -56,6 +59,7 @@ export class BatchRunner<Tx> {
   #doubt: Position | undefined;
   #current: RecordedEvent | undefined;
   #turn: Promise<void> = Promise.resolve();
+  #lookedAt = performance.now();
 
   private constructor(options: RunnerOptions<Tx>, position: Position, parked: ReadonlySet<string>) {
     this.#options = options;
@@ -86,6 +90,13 @@ export class BatchRunner<Tx> {
 
   async reloadParked(): Promise<void> {
     this.#parkedStreams = new Set(await this.#options.state.parkedStreams());
+    this.#lookedAt = performance.now();
+  }
+
+  /** Looks again at what is parked, if anything was a second ago: it may have been re-driven in another process. */
+  async refreshParked(): Promise<void> {
+    const isOld = performance.now() - this.#lookedAt >= parkedLookMs;
+    if (isOld && this.#parkedStreams.size > 0) await this.reloadParked();
   }
 
   /**
@@ -104,12 +115,14 @@ export class BatchRunner<Tx> {
       this.#current = events[next];
       if (this.#current === undefined) break;
       const batch = events.slice(next, next + (alone > 0 ? 1 : together));
+      if (batch.some(({ stream }) => this.#parkedStreams.has(stream))) await this.reloadParked();
+      else await this.refreshParked();
       const startedAt = performance.now();
       const outcome = await this.#attempt(batch);
       switch (outcome.kind) {
         case 'committed':
           this.#committed(batch, outcome.parked);
-          this.#tellHandled(batch, performance.now() - startedAt);
+          this.#tellHandled(batch, outcome.parked, performance.now() - startedAt);
           outcome.runAfter((error) => this.#options.on.error(error, undefined));
           alone -= 1;
           together = maxBatch;
@@ -180,10 +193,11 @@ export class BatchRunner<Tx> {
     this.#moveTo(batch.at(-1)?.position ?? this.#position);
   }
 
-  #tellHandled(batch: readonly RecordedEvent[], durationMs: number): void {
+  #tellHandled(batch: readonly RecordedEvent[], parked: readonly Parked[], durationMs: number): void {
     const { on, routes } = this.#options;
+    const aside = new Set(parked.map(({ event }) => event));
     on.handled?.(
-      batch.filter((event) => routes(event.type) !== undefined),
+      batch.filter((event) => routes(event.type) !== undefined && !aside.has(event)),
       durationMs,
     );
   }

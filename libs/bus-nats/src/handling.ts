@@ -1,4 +1,4 @@
-import { decodeEvent, UndecodableEvent, type Event, type RecordedEvent } from '@signalbox/contracts';
+import type { Event } from '@signalbox/contracts';
 import { ack, type Batch, type Consumer, type Handler, type Verdict } from '@signalbox/event-store';
 
 /** The handlers of one type, in the order of the list; undefined when nobody wants it. */
@@ -14,16 +14,6 @@ export const routesOf = <Tx>(consumers: readonly Consumer<Tx>[]): Routes<Tx> => 
     known.set(type, handlers);
     return handlers;
   };
-};
-
-/** Decodes; an event that cannot be read is a reason to park it, not a failure. */
-export const tryDecode = (recorded: RecordedEvent): Event | UndecodableEvent => {
-  try {
-    return decodeEvent(recorded);
-  } catch (error) {
-    if (error instanceof UndecodableEvent) return error;
-    throw error;
-  }
 };
 
 /** Asks the handlers one after the other; the first that does not answer ack decides. */

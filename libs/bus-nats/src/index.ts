@@ -37,4 +37,6 @@ export {
   type RelayState,
   type RelayStatus,
 } from './relay.ts';
+export { redriveStream } from './redrive.ts';
+export { routesOf } from './handling.ts';
 export { EventsTransport, type EventsTransportOptions } from './transport.ts';

@@ -118,6 +118,7 @@ export class ReaderSession<Tx> {
     if (performance.now() - this.#checkedAt < idleCheckMs || isOver() || delivery.peek() !== undefined)
       return;
     this.#checkedAt = performance.now();
+    await runner.refreshParked();
     const info = await streamInfo();
     if (info?.created !== stream.created)
       return delivery.lose('expected the stream of the start, got another or none');

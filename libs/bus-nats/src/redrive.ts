@@ -1,6 +1,6 @@
-import { UndecodableEvent } from '@signalbox/contracts';
+import { UndecodableEvent, tryDecodeEvent } from '@signalbox/contracts';
 import { park, type ReaderState, type Verdict } from '@signalbox/event-store';
-import { handle, OpenBatch, tryDecode, type Routes } from './handling.ts';
+import { handle, OpenBatch, type Routes } from './handling.ts';
 
 /** Hands parked events to their handlers; what throws or cannot be read stays parked with the new reason. */
 export const redriveStream = async <Tx>(
@@ -11,7 +11,7 @@ export const redriveStream = async <Tx>(
 ): Promise<{ readonly handled: number; readonly left: number }> => {
   const committed: OpenBatch<Tx>[] = [];
   const result = await state.redrive(stream, async (event, tx): Promise<Verdict> => {
-    const decoded = tryDecode(event);
+    const decoded = tryDecodeEvent(event);
     if (decoded instanceof UndecodableEvent) return park(decoded.message);
     const batch = new OpenBatch(tx);
     try {

@@ -1,9 +1,9 @@
 import { type NatsConnection, askAll } from '@signalbox/bus-nats';
 import { ReplicaReport, subjects, type SystemCheck, type SystemReport } from '@signalbox/contracts';
-import { withinMs } from '@signalbox/service-kit';
 import type pg from 'pg';
 import { type Finding, compareStatus, finding, seconds } from './check.ts';
 import { type Announced, announced } from './presence.ts';
+import { messageOf, within } from './run.ts';
 import type { OwnReport } from './serve.ts';
 
 /** Longest wait for the reports of all replicas, in milliseconds: a look may take two seconds. */
@@ -20,8 +20,6 @@ export interface GatherOptions {
   readonly services: readonly string[];
   readonly now: () => string;
   readonly nowMs: () => number;
-  /** Wait for the reports; default 3 s. */
-  readonly gatherMs?: number;
 }
 
 const shared = (check: Finding, replica: string | null = null): SystemCheck => {
@@ -51,19 +49,6 @@ const postgresCheck = (failure: string | undefined): SystemCheck => {
   return shared(
     failure === undefined ? finding(subject, 'ok', 'answers') : finding(subject, 'fail', failure),
   );
-};
-
-const messageOf = (error: unknown): string =>
-  (error instanceof Error ? error.message || error.name : String(error)).slice(0, 300);
-
-const within = async <T>(work: Promise<T>, ms: number): Promise<T> => {
-  let done: { readonly value: T } | undefined;
-  const kept = work.then((value) => {
-    done = { value };
-  });
-  if (!(await withinMs(kept, ms)) || done === undefined)
-    throw new Error(`expected an answer within ${ms} ms, got none`);
-  return done.value;
 };
 
 const settle = async <T>(work: Promise<T>): Promise<{ readonly value?: T; readonly failure?: string }> => {
@@ -149,11 +134,11 @@ const parse = (text: string): readonly ReplicaReport[] => {
 };
 
 /**
- * Asks every replica of every service, and says who is silent. Takes at most a little longer than `gatherMs`; never
- * rejects: while NATS or Postgres is away that is what it says, together with what this replica sees.
+ * Asks every replica of every service, and says who is silent. Takes five seconds at most: two for the list of replicas
+ * from Postgres, three for their reports. Never rejects: while NATS or Postgres is away that is what it says, together with what this replica sees.
  */
 export const gatherReports = async (options: GatherOptions): Promise<SystemReport> => {
-  const { pool, nc, own, services, now, nowMs, gatherMs: waitMs = gatherMs } = options;
+  const { pool, nc, own, services, now, nowMs } = options;
   const askedMs = nowMs();
   const rows = await settle(within(announced(pool), 2_000));
   const known = rows.value ?? [];
@@ -163,7 +148,7 @@ export const gatherReports = async (options: GatherOptions): Promise<SystemRepor
   };
   const [mine, asked] = await Promise.all([
     own(),
-    settle(askAll(nc, subjects.checks, { waitMs, isComplete })),
+    settle(askAll(nc, subjects.checks, { waitMs: gatherMs, isComplete })),
   ]);
   const others = (asked.value ?? []).flatMap(parse).filter(({ replica }) => replica !== mine.replica);
   const reports = [mine, ...others];

@@ -48,7 +48,7 @@ const size = (pool: pg.Pool): Look =>
   );
 
 /** Free space of a folder, when it is on this machine. */
-export const judgeFreeSpace = async (folder: string): Promise<readonly ['ok' | 'warn' | 'fail', string]> => {
+const judgeFreeSpace = async (folder: string): Promise<readonly ['ok' | 'warn' | 'fail', string]> => {
   const { bavail, blocks, bsize } = await statfs(folder);
   const free = bavail * bsize;
   const percent = Math.round((bavail / blocks) * 100);
@@ -56,16 +56,16 @@ export const judgeFreeSpace = async (folder: string): Promise<readonly ['ok' | '
   return [status, `${bytes(free)} free (${percent} %)`];
 };
 
-export const freeSpaceSubject = (id: string, title: string) => ({
-  id,
-  title,
+const freeSpace = {
+  id: 'postgres.disk',
+  title: 'Free space of Postgres',
   wanted: 'at least 512 MiB free; 2 GiB or 10 % to be at ease',
   advice: 'Give it more space or remove what is not needed: without space nothing is accepted.',
-});
+};
 
 /** Free space is known only where Postgres runs on this machine and lets us see its folder. */
 const disk = (pool: pg.Pool): Look =>
-  lookAt(freeSpaceSubject('postgres.disk', 'Free space of Postgres'), async () => {
+  lookAt(freeSpace, async () => {
     const { folder } = await one<{ folder: string | null }>(
       pool,
       `select case when coalesce(inet_server_addr() <<= '127.0.0.0/8' or inet_server_addr() = '::1', true)

@@ -4,20 +4,26 @@ import { type Finding, type Look, finding } from './check.ts';
 /** Longest look at one thing; the api waits somewhat longer for a replica's whole report. */
 const lookMs = 2_000;
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** What an error says, as far as a line of the report takes it. */
+export const messageOf = (error: unknown): string =>
+  (error instanceof Error ? error.message || error.name : String(error)).slice(0, 300);
+
+/** What the work answers. @throws Error it has not answered in time; whatever the work throws */
+export const within = async <T>(work: Promise<T>, ms: number): Promise<T> => {
+  let done: { readonly value: T } | undefined;
+  const kept = work.then((value) => {
+    done = { value };
+  });
+  if (!(await withinMs(kept, ms)) || done === undefined)
+    throw new Error(`expected an answer within ${ms} ms, got none`);
+  return done.value;
+};
 
 const run = async ({ subject, look }: Look): Promise<readonly Finding[]> => {
-  let found: readonly Finding[] = [];
   try {
-    const work = Promise.resolve()
-      .then(look)
-      .then((all) => {
-        found = all;
-      });
-    if (await withinMs(work, lookMs)) return found;
-    return [finding(subject, 'unknown', `no answer within ${lookMs} ms`)];
+    return await within(Promise.resolve().then(look), lookMs);
   } catch (error) {
-    return [finding(subject, 'unknown', messageOf(error).slice(0, 300))];
+    return [finding(subject, 'unknown', messageOf(error))];
   }
 };
 

@@ -35,7 +35,7 @@ const readyLook = ({ health }: Kit): Look => {
   return { subject, look };
 };
 
-/** This replica's report, made when it is asked for. */
+/** This replica's report, made when it is asked for; who asks meanwhile gets the same. */
 export type OwnReport = () => Promise<ReplicaReport>;
 
 /**
@@ -47,10 +47,15 @@ export const serveChecks = async ({ kit, pool, nc, looks }: ChecksOptions): Prom
   const host = hostname();
   const startedAt = clock.now();
   const all = [clockLook(pool, () => clock.nowMs()), readyLook(kit), ...looks];
-  const report: OwnReport = async () => {
+  const make: OwnReport = async () => {
     const found = await runAll(all);
     const checks = found.map(({ isLocal, ...each }) => ({ ...each, replica: isLocal ? replica : null }));
     return { service, replica, host, version: releaseVersion, startedAt, nowMs: clock.nowMs(), checks };
+  };
+  let running: Promise<ReplicaReport> | undefined;
+  const report: OwnReport = () => {
+    running ??= make().finally(() => (running = undefined));
+    return running;
   };
   const onError = (error: unknown): void => logger.warn('a report of checks failed', { error });
   const withdraw = await announce(pool, { service, replica, host }, onError);

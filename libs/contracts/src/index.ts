@@ -91,6 +91,7 @@ export {
 export {
   UndecodableEvent,
   decodeEvent,
+  tryDecodeEvent,
   eventOf,
   eventTypes,
   isEventType,

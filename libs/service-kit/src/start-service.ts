@@ -114,11 +114,11 @@ const createKit = async (name: string, settings: SettingsOf<KitSettings>): Promi
   const health = new Health();
   const lifecycle = new Lifecycle(systemClock, logger);
   const metrics = new Metrics(name);
-  const tracing = await startTracing(name, settings, logger);
+  const replica = `${name}-${randomBytes(4).toString('hex')}`;
+  const tracing = await startTracing({ service: name, instance: replica }, settings, logger);
   lifecycle.onStop('tracing', () => tracing.close());
   lifecycle.onStop('metrics', () => metrics.close());
   lifecycle.onDrain('readiness', () => health.drain());
-  const replica = `${name}-${randomBytes(4).toString('hex')}`;
   return { name, replica, clock: systemClock, logger, health, lifecycle, metrics, tracing };
 };
 

@@ -29,7 +29,8 @@ export class EventsController {
     const { after, limit } = inputOf(apiRoutes.listEvents, request).query;
     // The store's mark is written with a short delay: what a viewer was shown meanwhile is published as well.
     const marked = await this.#store.published();
-    const head = this.#bus.newest > marked ? this.#bus.newest : marked;
+    const shown = this.#bus.newestOf(this.#store.storeId);
+    const head = shown > marked ? shown : marked;
     const read = head > after ? await this.#store.readAll(after, limit) : [];
     const events = read.filter(({ position }) => position <= head).map(eventRow);
     const next = events.at(-1)?.position ?? after;

@@ -48,7 +48,7 @@ export class KeysController {
         ...(traceparent === undefined ? {} : { traceparent }),
       });
     } finally {
-      this.#authenticator.forget();
+      this.#authenticator.forget(params.id);
     }
   }
 
@@ -63,7 +63,7 @@ export class KeysController {
         ...(traceparent === undefined ? {} : { traceparent }),
       });
     } finally {
-      this.#authenticator.forget();
+      this.#authenticator.forget(params.id);
     }
   }
 

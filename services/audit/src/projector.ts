@@ -1,6 +1,6 @@
 import { EventsTransport } from '@signalbox/bus-nats';
-import type { EventStore, Running } from '@signalbox/event-store';
-import { type PostgresReaderState, type Term, lead, openLease } from '@signalbox/postgres';
+import type { EventStore } from '@signalbox/event-store';
+import { type PostgresReaderState, lead, openLease } from '@signalbox/postgres';
 import { type Kit, observedEvents, showReader } from '@signalbox/service-kit';
 import type pg from 'pg';
 import { consumers } from './consumers.ts';
@@ -19,35 +19,6 @@ export interface ProjectorOptions {
   readonly batchSize: number;
   readonly kit: Kit;
 }
-
-const parkedCheckMs = 5_000;
-
-/**
- * The reader remembers which streams have parked events. When somebody re-drives them in another process, the term ends,
- * and the next one begins with what is parked now.
- */
-const endWhenRedriven = (
-  running: Running,
-  term: Term,
-  { state, knownStreams }: { readonly state: PostgresReaderState; readonly knownStreams: () => number },
-): Running => {
-  const check = async (): Promise<void> => {
-    try {
-      const streams = await state.parkedStreams();
-      if (streams.size < knownStreams())
-        term.fail(new Error('expected the parked events as they were, got fewer'));
-    } catch {
-      // The database is away: the reader itself finds that out.
-    }
-  };
-  const timer = setInterval(() => void check(), parkedCheckMs);
-  return {
-    stop: () => {
-      clearInterval(timer);
-      return running.stop();
-    },
-  };
-};
 
 const addMetrics = ({ kit: { metrics } }: ProjectorOptions, projector: () => Projector | undefined) => {
   showReader(metrics, projectorName, () => projector()?.reader());
@@ -93,11 +64,7 @@ export const createProjector = async (options: ProjectorOptions): Promise<Projec
     run: (start) =>
       lead({
         lease,
-        onLead: async (term) =>
-          endWhenRedriven(await start((error) => term.fail(error)), term, {
-            state,
-            knownStreams: () => projector.reader()?.status().parkedStreams ?? 0,
-          }),
+        onLead: (term) => start((error) => term.fail(error)),
         onError: (error) =>
           kit.logger.warn('the projector has stopped and starts again', { lease: lease.name, error }),
       }),

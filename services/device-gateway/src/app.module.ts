@@ -3,7 +3,7 @@ import { serveChecks } from '@signalbox/checks';
 import { subjects } from '@signalbox/contracts';
 import { type EventStore } from '@signalbox/event-store';
 import { serveEventStore } from '@signalbox/event-store-choice';
-import { migrate, openPool } from '@signalbox/postgres';
+import { type PostgresReaderState, migrate, openPool, openReaderState } from '@signalbox/postgres';
 import {
   type Kit,
   RequestLimits,
@@ -25,6 +25,7 @@ import { Output } from './output.ts';
 import { keepEvidence } from './tables/evidence.ts';
 import { Leases } from './tables/leases.ts';
 import { migrations } from './tables/migrations.ts';
+import { projector } from './tables/open-assignments.ts';
 import { OutputTable } from './tables/output.ts';
 
 /** What the gateway's parts share; opened once at start. */
@@ -32,6 +33,8 @@ export class Gateway {
   readonly pool: Pool;
   readonly nc: NatsConnection;
   readonly store: EventStore;
+  /** Of the projector, which is active in one replica. */
+  readonly state: PostgresReaderState;
   readonly open = new OpenAssignments();
   readonly documents: JobDocuments;
   readonly credentials: Credentials;
@@ -39,10 +42,11 @@ export class Gateway {
   readonly output: Output;
   readonly outputTable: OutputTable;
 
-  constructor(pool: Pool, nc: NatsConnection, store: EventStore) {
+  constructor({ pool, nc, store, state }: Pick<Gateway, 'pool' | 'nc' | 'store' | 'state'>) {
     this.pool = pool;
     this.nc = nc;
     this.store = store;
+    this.state = state;
     this.documents = new JobDocuments(store);
     this.credentials = new Credentials(pool, () => performance.now());
     this.leases = new Leases(pool);
@@ -106,8 +110,9 @@ export const appModule = async (values: SettingsOf<typeof settings>, kit: Kit): 
     { settings: values, pool, onAppended: () => nc.publish(subjects.relayWake) },
     kit,
   );
-  const gateway = new Gateway(pool, nc, store);
-  await serveChecks({ kit, pool, nc, looks: await looks(gateway, kit) });
+  const state = await openReaderState({ pool, schema: 'gateway', name: projector, durable: false });
+  const gateway = new Gateway({ pool, nc, store, state });
+  await serveChecks({ kit, pool, nc, looks: looks(gateway, kit) });
   kit.lifecycle.onDrain('long polls', () => gateway.open.drain());
   kit.health.add('database', async () => {
     await pool.query('select 1');

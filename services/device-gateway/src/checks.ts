@@ -1,5 +1,4 @@
 import { type Look, leaseLook, lookAt, readerLooks, schemaLook, seconds } from '@signalbox/checks';
-import { openReaderState } from '@signalbox/postgres';
 import { type Kit, releaseVersion } from '@signalbox/service-kit';
 import type { Pool } from 'pg';
 import type { Gateway } from './app.module.ts';
@@ -70,8 +69,7 @@ const partitionLook = (pool: Pool): Look =>
   );
 
 /** What the gateway looks at for all. */
-export const looks = async ({ pool, store }: Gateway, kit: Kit): Promise<readonly Look[]> => {
-  const state = await openReaderState({ pool, schema: 'gateway', name: projector, durable: false });
+export const looks = ({ pool, store, state }: Gateway, kit: Kit): readonly Look[] => {
   const nowMs = (): number => kit.clock.nowMs();
   return [
     ...readerLooks({ state, store, nowMs, parkedAs: 'gateway' }),

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EventsTransport, MemoryReaderState, startReader } from '@signalbox/bus-nats';
 import type { Reader } from '@signalbox/bus-nats';
-import { lead, openLease, openReaderState } from '@signalbox/postgres';
+import { lead, openLease } from '@signalbox/postgres';
 import {
   CallServer,
   type Kit,
@@ -25,8 +25,7 @@ const beatGapMs = 5_000;
 
 /** The one elected projector of `gateway.open_assignments`. */
 export const projectorTransport = async (gateway: Gateway, kit: Kit): Promise<CustomTransportStrategy> => {
-  const { pool, nc, store } = gateway;
-  const state = await openReaderState({ pool, schema: 'gateway', name: projector, durable: false });
+  const { pool, nc, store, state } = gateway;
   const lease = await openLease({ pool, name: projector, holder: kit.replica });
   const events = new EventsTransport({
     name: projector,

@@ -1,5 +1,6 @@
 /** What operators do beside the running dispatcher; behind `npm run parked`. */
-import { redriveParked, withReaderState } from '@signalbox/postgres';
+import { redriveStream, routesOf } from '@signalbox/bus-nats';
+import { withReaderState } from '@signalbox/postgres';
 import { type Env, loadSettings } from '@signalbox/service-kit';
 import { settings } from './config.ts';
 import { consumers } from './consumers.ts';
@@ -18,14 +19,14 @@ const deviceLeaseMs = (env: Env): number => {
 };
 
 /**
- * Processes the parked events of one stream. Intents that follow are carried out by the running dispatcher's loop.
+ * Processes the parked events of one stream; what fails stays, with its new reason. Intents that follow are carried out by the running dispatcher's loop.
  *
  * @param env with SIGNALBOX_DEVICE_LEASE as the dispatcher has it: run deadlines are counted with it
  */
 export const redrive = async (databaseUrl: string, stream: string, env: Env) => {
   const leaseMs = deviceLeaseMs(env);
   return withReaderState(reader(databaseUrl), (state) => {
-    const again = consumers(leaseMs, () => undefined);
-    return redriveParked(state, again, stream);
+    const routes = routesOf(consumers(leaseMs, () => undefined));
+    return redriveStream(state, routes, stream, () => undefined);
   });
 };

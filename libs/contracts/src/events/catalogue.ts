@@ -109,6 +109,16 @@ export const decodeEvent = (recorded: RecordedEvent): Event => {
   return { ...envelopeOf(recorded), data } as Event;
 };
 
+/** The same for whoever puts aside what cannot be read. */
+export const tryDecodeEvent = (recorded: RecordedEvent): Event | UndecodableEvent => {
+  try {
+    return decodeEvent(recorded);
+  } catch (error) {
+    if (error instanceof UndecodableEvent) return error;
+    throw error;
+  }
+};
+
 /** The event that a fact of ours has become: what `decodeEvent` would answer, without reading again what was just written. */
 export const eventOf = (fact: Fact, recorded: RecordedEvent): Event =>
   // eslint-disable-next-line @typescript-eslint/consistent-type-assertions -- type and data belong together in the fact

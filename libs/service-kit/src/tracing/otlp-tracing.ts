@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   ROOT_CONTEXT,
   SpanKind as OtelKind,
@@ -78,6 +77,8 @@ class RecordedSpan implements Span {
 
 export interface OtlpOptions {
   readonly service: string;
+  /** This start of it, as leases and checks name it. */
+  readonly instance: string;
   readonly version: string;
   readonly values: TracingValues;
   readonly endpoint: string;
@@ -110,14 +111,14 @@ class OtlpTracing extends Tracing {
     super();
     this.#options = options;
     this.#processor = processor;
-    const { service, version, values } = options;
+    const { service, instance, version, values } = options;
     const provider = new tracing.BasicTracerProvider({
       resource: resources.resourceFromAttributes({
         ...values.resourceAttributes,
         'service.namespace': 'signalbox',
         'service.name': `signalbox-${service}`,
         'service.version': version,
-        'service.instance.id': randomUUID(),
+        'service.instance.id': instance,
       }),
       sampler: new tracing.ParentBasedSampler({
         root: new tracing.TraceIdRatioBasedSampler(values.traceRatio),

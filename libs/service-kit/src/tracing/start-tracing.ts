@@ -6,12 +6,12 @@ import { releaseVersion as version } from '../release.ts';
 
 /** Tracing as the settings want it. Without a collector no module of OpenTelemetry's SDK is loaded. */
 export const startTracing = async (
-  service: string,
+  { service, instance }: { readonly service: string; readonly instance: string },
   values: TracingValues,
   logger: Logger,
 ): Promise<Tracing> => {
   const endpoint = values.otlpEndpoint;
   if (endpoint === undefined) return noTracing;
   const { startOtlpTracing } = await import('./otlp-tracing.ts');
-  return startOtlpTracing({ service, version, values, endpoint, logger });
+  return startOtlpTracing({ service, instance, version, values, endpoint, logger });
 };

@@ -53,6 +53,11 @@ it('a key that counted is no stranger when it is read again; one that counts no 
   expect(await authenticator.identify(key, () => undefined)).toMatchObject(ids);
   clock.atMs += 60_000;
   expect(await authenticator.identify(key, shutOut)).toMatchObject(ids);
+  authenticator.forget('another-key');
+  expect(await authenticator.identify(key, shutOut)).toMatchObject(ids);
+  authenticator.forget('key-1');
+  await expect(authenticator.identify(key, shutOut)).rejects.toThrow('a stranger');
+  expect(await authenticator.identify(key, () => undefined)).toMatchObject(ids);
   await source.query('update api.keys set revoke_requested_at = now()');
   clock.atMs += 60_000;
   expect(await authenticator.identify(key, shutOut)).toBeUndefined();

@@ -64,10 +64,10 @@ export class Authenticator {
       : undefined;
   }
 
-  /** Forgets all: a revocation that this replica made counts at once. */
-  forget(): void {
+  /** Looks every key up anew and knows this one no more: a revocation that this replica made counts at once. */
+  forget(keyId: string): void {
     this.#entries.clear();
-    this.#known.clear();
+    for (const [hash, { identity }] of this.#known) if (identity.keyId === keyId) this.#known.delete(hash);
   }
 
   async #read(hash: string): Promise<Identity | undefined> {

@@ -14,7 +14,7 @@ export interface Listener {
 export class LiveBus {
   readonly #connection: NatsConnection;
   readonly #logger: Logger;
-  #newest: Position = positionStart;
+  #newest = { storeId: '', position: positionStart };
   constructor(connection: NatsConnection, logger: Logger) {
     this.#connection = connection;
     this.#logger = logger;
@@ -24,9 +24,9 @@ export class LiveBus {
     return this.#connection;
   }
 
-  /** Position of the newest event that any viewer of this replica was shown: it is published. */
-  get newest(): Position {
-    return this.#newest;
+  /** Position of the newest event of this store that any viewer of this replica was shown: it is published. */
+  newestOf(storeId: string): Position {
+    return this.#newest.storeId === storeId ? this.#newest.position : positionStart;
   }
 
   isUp(): boolean {
@@ -48,7 +48,9 @@ export class LiveBus {
           if (onEvent === undefined) return;
           try {
             const decoded = decodeMessage(message);
-            if (decoded.event.position > this.#newest) this.#newest = decoded.event.position;
+            const { position } = decoded.event;
+            if (position > this.newestOf(decoded.storeId))
+              this.#newest = { storeId: decoded.storeId, position };
             onEvent(decoded);
           } catch (problem) {
             this.#logger.warn('unreadable message on the live path', { error: problem });

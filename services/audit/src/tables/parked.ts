@@ -1,4 +1,4 @@
-import { type Event, type RecordedEvent, UndecodableEvent, decodeEvent } from '@signalbox/contracts';
+import { UndecodableEvent, decodeEvent, tryDecodeEvent } from '@signalbox/contracts';
 import { assignmentViewsFromEvents, jobIdOf, jobViewFromEvents } from '@signalbox/domain';
 import { type EventStore, type Verdict, ack, park } from '@signalbox/event-store';
 import type pg from 'pg';
@@ -27,15 +27,6 @@ const refold = async (tx: pg.ClientBase, store: EventStore, jobId: string): Prom
   const job = jobViewFromEvents(events);
   await saveJobs(tx, job === undefined ? [] : [job]);
   await saveAssignments(tx, assignmentViewsFromEvents(events));
-};
-
-const tryDecode = (recorded: RecordedEvent): Event | UndecodableEvent => {
-  try {
-    return decodeEvent(recorded);
-  } catch (error) {
-    if (error instanceof UndecodableEvent) return error;
-    throw error;
-  }
 };
 
 export interface ParkedRow {
@@ -70,7 +61,7 @@ export const redriveParked = async (
   const state = await openProjectorState(pool);
   const partitions = new Partitions();
   return state.redrive(stream, async (recorded, tx): Promise<Verdict> => {
-    const event = tryDecode(recorded);
+    const event = tryDecodeEvent(recorded);
     if (event instanceof UndecodableEvent) return park(event.message);
     try {
       await insertAuditRows(tx, auditRows([event]), partitions);

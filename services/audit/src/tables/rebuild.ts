@@ -5,9 +5,9 @@ import {
   type Position,
   type RecordedEvent,
   UndecodableEvent,
-  decodeEvent,
   isEnd,
   positionStart,
+  tryDecodeEvent,
 } from '@signalbox/contracts';
 import type { EventStore } from '@signalbox/event-store';
 import { type PostgresReaderState, openReaderState } from '@signalbox/postgres';
@@ -49,22 +49,14 @@ const mostRemembered = 50_000;
 /** A page of the log, decoded, and its rows of `audit_logs`: all that can be made ready while the page before is written. */
 interface Page {
   readonly read: readonly (readonly [RecordedEvent, Event | UndecodableEvent])[];
+  readonly events: readonly Event[];
   readonly rows: AuditRows;
 }
 
-const tryDecode = (recorded: RecordedEvent): Event | UndecodableEvent => {
-  try {
-    return decodeEvent(recorded);
-  } catch (error) {
-    if (error instanceof UndecodableEvent) return error;
-    throw error;
-  }
-};
-
 const pageOf = (recorded: readonly RecordedEvent[]): Page => {
-  const read = recorded.map((each) => [each, tryDecode(each)] as const);
+  const read = recorded.map((each) => [each, tryDecodeEvent(each)] as const);
   const events = read.flatMap(([, event]) => (event instanceof UndecodableEvent ? [] : [event]));
-  return { read, rows: auditRows(events) };
+  return { read, events, rows: auditRows(events) };
 };
 
 /** One rebuild: what it has done so far, in its one transaction. */
@@ -104,8 +96,7 @@ class Rebuild {
   }
 
   /** Projects a page at once; if something in it cannot be read or written, one event after the other. */
-  async add({ read, rows }: Page): Promise<void> {
-    const events = read.flatMap(([, event]) => (event instanceof UndecodableEvent ? [] : [event]));
+  async add({ read, events, rows }: Page): Promise<void> {
     const isWhole =
       events.length === read.length && !events.some(({ stream }) => this.#parkedStreams.has(stream));
     if (!isWhole || (await this.#refusal(events, rows)) !== undefined)
@@ -130,21 +121,23 @@ class Rebuild {
 
   /** Takes all of the events, or nothing and says why. */
   async #refusal(events: readonly Event[], rows: AuditRows): Promise<string | undefined> {
+    let jobs: readonly JobDetail[];
+    let assignments: readonly AssignmentView[];
     await this.#tx.query('savepoint page');
     try {
       await insertAuditRows(this.#tx, rows, this.#partitions);
-      const jobs = await evolveJobs(events, this.#jobs);
-      const assignments = await evolveAssignments(events, this.#assignments);
+      jobs = await evolveJobs(events, this.#jobs);
+      assignments = await evolveAssignments(events, this.#assignments);
       await this.#jobs.saveEnded(jobs);
       await this.#assignments.saveEnded(assignments);
       await this.#tx.query('release savepoint page');
-      await this.#jobs.remember(jobs);
-      await this.#assignments.remember(assignments);
-      return undefined;
     } catch (error) {
       await this.#tx.query('rollback to savepoint page');
       return error instanceof Error ? error.message : String(error);
     }
+    await this.#jobs.remember(jobs);
+    await this.#assignments.remember(assignments);
+    return undefined;
   }
 
   async #park(recorded: RecordedEvent, reason: string): Promise<void> {
