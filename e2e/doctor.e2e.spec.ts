@@ -128,11 +128,10 @@ describe('a fault is named, with what to do', () => {
     });
     await expectFailure('reader.audit-projector.parked', /job-of-the-future/, /parked -- audit redrive/);
     await expectFailure('reader.dispatcher.parked', /job-of-the-future/, /parked -- dispatcher redrive/);
-    await expectFailure('reader.gateway-open.parked', /job-of-the-future/, /parked -- gateway redrive/);
     await expectFailure('ready', /parked/, /log/);
     for (const schema of ['audit', 'dispatcher', 'gateway'])
       await stack.inside(`delete from ${schema}.parked`);
-    // The others notice; what a gateway's memory could not take, only a new start can.
+    // Running readers notice it. What a gateway's memory could not take, only a new start can.
     await program('device-gateway').stop();
     await program('device-gateway').start();
     await becomesWell();
